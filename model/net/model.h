@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * model.h - a model file: tensors, configuration, directions. The format is described in docs/model-file.md.
+ *
+ * The file is mapped and treated as hostile: every size is checked before use, nothing in it is executed, an error
+ * names the offending key, and nothing is half-loaded. An LkModel is immutable and may be used from any thread.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+#define LK_MODEL_ERROR (lk_model_error_quark())
+typedef enum {
+    LK_MODEL_ERROR_FORMAT,  /* not a safetensors file, or damaged */
+    LK_MODEL_ERROR_CONFIG,  /* metadata missing, wrong or out of bounds */
+    LK_MODEL_ERROR_TENSOR,  /* a tensor is missing, of a wrong shape or type, or not finite */
+} LkModelError;
+GQuark lk_model_error_quark(void);
+
+enum {
+    LK_MAX_BLOCKS = 10,   /* resolutions 4 ... 2048 */
+    LK_MAX_WS = 20,       /* rows of w+ */
+    LK_N_GROUPS = 4,      /* groups of encoder units */
+};
+
+/* Where a style head reads: encoder taps c3 (input/16), p2 (input/8), p1 (input/4); networks.md, E0. */
+typedef enum { LK_HEAD_C3, LK_HEAD_P2, LK_HEAD_P1 } LkHeadSource;
+
+/* Sizes of the networks; everything the graph needs besides the tensors. */
+typedef struct {
+    guint input;      /* side of the encoder's input, 4 x embed_res */
+    guint resolution; /* side of the picture */
+    guint w_dim;
+    guint num_ws;     /* rows of w+: 2 log2(resolution) - 2 */
+    guint embed_res;  /* side of F, R and the gate */
+    guint n_blocks;   /* log2(resolution) - 1 */
+    guint channels[LK_MAX_BLOCKS]; /* of block 4 << k */
+    gboolean noise;   /* conv0 and conv1 add a constant noise plane */
+    guint stem;
+    struct {
+        guint in, out, units;
+    } groups[LK_N_GROUPS];
+    LkHeadSource heads[LK_MAX_WS];
+    guint gate_channels; /* outputs of down1 and of down2 in E2 */
+} LkConfig;
+
+/* One editing direction: w+' = w+ + value * vector, on rows [first_row, end_row). Source: InterfaceGAN, arXiv 2005.09635. */
+typedef struct {
+    char *name;  /* identifier: "age" */
+    char *label; /* for people, untranslated: "Age" */
+    char *group; /* heading in the window: "face" */
+    guint first_row, end_row;
+    float minimum, maximum, safe_minimum, safe_maximum, step;
+    float *vector; /* num_ws x w_dim, rows outside [first_row, end_row) are 0 */
+} LkDirection;
+
+typedef struct _LkModel LkModel;
+
+/* Opens a model file. NULL with LK_MODEL_ERROR or a G_FILE_ERROR; the message names the file. */
+LkModel *lk_model_open(const char *path, GError **error);
+LkModel *lk_model_ref(LkModel *model);
+void lk_model_unref(LkModel *model); /* NULL is fine */
+
+/* Path of the built-in model: $LIKENESS_DATA, then the installed data folder, then the source tree's. Free with g_free.
+ * The path is returned whether or not the file exists. */
+char *lk_model_builtin_path(void);
+
+const LkConfig *lk_model_config(const LkModel *model);
+const char *lk_model_path(const LkModel *model);
+const char *lk_model_name(const LkModel *model);
+const char *lk_model_metadata(const LkModel *model, const char *key); /* NULL if absent */
+guint lk_model_n_directions(const LkModel *model);
+const LkDirection *lk_model_direction(const LkModel *model, guint index);
+const LkDirection *lk_model_find_direction(const LkModel *model, const char *name); /* NULL if none */
+
+/* The 64-bit hash of the file's header and size: identifies the model in caches and projects. */
+guint64 lk_model_hash(const LkModel *model);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkModel, lk_model_unref)
+
+G_END_DECLS

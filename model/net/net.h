@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * net.h - the StyleRes networks of a model file, ready to run on a device (arXiv 2212.14359; shapes: docs and model.h).
+ *
+ * The graph is built once from the model's config; every stage's streams are recorded once. Each stage's result carries the
+ * hash of everything it was computed from, so a run executes only the stages whose inputs changed: a slider step re-runs
+ * neither the encoder, nor E1, nor the part of E2 that sees only the photo, nor leading generator blocks whose rows of w+
+ * stayed the same. A partial run's picture is bit-identical to a full run's.
+ *
+ * An LkNet belongs to one thread at a time, the one that uses its LkGpu.
+ */
+#pragma once
+
+#include "gpu.h"
+#include "model.h"
+
+G_BEGIN_DECLS
+
+typedef struct _LkNet LkNet;
+
+typedef enum {
+    LK_INVERSION_STYLERES, /* w+ with residual features */
+    LK_INVERSION_WPLUS,    /* w+ alone: the basic encoder's inversion (e4e), neither E1 nor E2 */
+} LkInversionMode;
+
+typedef enum {
+    LK_NET_KEEP_STAGES = 1 << 0, /* every dumpable tensor keeps its own memory, for lk_net_read_stage */
+} LkNetFlags;
+
+/* Uploads the weights and records the streams. storage: LK_F32, or LK_F16 where the device has half_storage.
+ * The net keeps a reference of model; gpu must outlive it. */
+LkNet *lk_net_new(LkGpu *gpu, LkModel *model, LkType storage, LkNetFlags flags, GError **error);
+void lk_net_free(LkNet *net); /* NULL is fine */
+LkModel *lk_net_model(const LkNet *net);
+
+/* Inverts an aligned crop: rgba is input x input x 4 bytes (alpha ignored). w_plus receives num_ws x w_dim floats.
+ * After it, lk_net_generate edits this photo. Cancelled: G_IO_ERROR_CANCELLED, the next call starts clean. */
+gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellable *cancellable, GError **error);
+
+/* The picture of the (edited) code w_plus (num_ws x w_dim): rgba receives resolution x resolution x 4 bytes.
+ * With w_plus as lk_net_invert gave it, it is the inversion itself. */
+gboolean lk_net_generate(LkNet *net, const float *w_plus, LkInversionMode mode, guint8 *rgba, GCancellable *cancellable,
+                         GError **error);
+
+/* Forgets all cached results, so that the next calls run every stage. */
+void lk_net_forget(LkNet *net);
+
+/* The stages that the last invert or generate ran, in order; times are the device's. Owned by the net until the next run.
+ * Names: "image_in", "e0", "heads", "f.b4" ... "f.b64" (generator on the unedited code up to F), "e1.align", "e1.extract",
+ * "e2.photo" (the part of E2 that sees only the photo); per edit "b4" ... "b64.conv0" (F'), "e2", "b64.conv1", "b128", ...,
+ * "image_out". */
+typedef struct {
+    const char *name;
+    double seconds;
+    guint64 flops;
+} LkStageRun;
+const LkStageRun *lk_net_last_run(const LkNet *net, gsize *n);
+
+/* The float values of a stage after a run, for checks (LK_NET_KEEP_STAGES): w_plus (1 x num_ws x w_dim), enc_feat, f_feats,
+ * aligned, extracted, f_edit, delta_f, gate, image (c x h x w). shape gets c, h, w. Free with g_free. */
+float *lk_net_read_stage(LkNet *net, const char *stage, guint shape[3], GError **error);
+const char *const *lk_net_stage_names(void); /* NULL-terminated list of the names above */
+
+/* Bytes of the weights' and of the activations' arenas. */
+void lk_net_memory(const LkNet *net, guint64 *weights, guint64 *activations);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkNet, lk_net_free)
+
+G_END_DECLS

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * align.h - the FFHQ crop (arXiv 1812.04948, appendix A): an upright square around a face, out of a photo and back.
+ */
+#pragma once
+
+#include "face.h"
+#include "photo.h"
+
+G_BEGIN_DECLS
+
+/* A square in a photo: centre and the half axes towards its right and lower sides, in photo pixels. y is x turned by a
+ * right angle. */
+typedef struct {
+    double centre[2], x[2], y[2];
+} LkQuad;
+
+/* The FFHQ square of 68 landmarks: from the eyes' centres and the mouth's corners. */
+LkQuad lk_quad_from_landmarks(const double landmarks[LK_N_LANDMARKS][2]);
+
+/* The whole of an already aligned square crop. */
+LkQuad lk_quad_whole(const LkPhoto *photo);
+
+/* The square's content as side x side pixels; what lies outside the photo is mirrored. */
+LkPhoto *lk_crop(const LkPhoto *photo, const LkQuad *quad, guint side);
+
+/* photo with the square's content replaced by crop (any side), blended softly towards the square's border. Pixels
+ * outside the square are untouched. */
+LkPhoto *lk_paste(const LkPhoto *photo, const LkQuad *quad, const LkPhoto *crop);
+
+G_END_DECLS
