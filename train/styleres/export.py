@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Model files: a safetensors file with the state dict (matrices float16, vectors float32) and the model's metadata.
+
+usage: python3 -m styleres.export CHECKPOINT OUT.safetensors [--card FILE]
+"""
+import argparse
+import json
+import os
+import struct
+
+import numpy as np
+import torch
+
+from . import config as configuration
+from .networks import StyleRes
+
+FULL_VALUE = 5.0    # a slider's end
+DTYPES = {"F16": np.float16, "F32": np.float32}
+
+
+def rounded_tensors(state, edits):
+    """State dict -> numpy arrays as stored. Directions are scaled so that slider value 5 is the full edit."""
+    arrays = {}
+    for name, tensor in state.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        value = tensor.detach().cpu().float().contiguous().numpy()
+        if name.startswith("direction."):
+            value = value * (edits[name.split(".", 1)[1]]["full"] / FULL_VALUE)
+        value = value.astype(np.float16 if value.ndim > 1 else np.float32)
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} holds a value that float16 cannot")
+        arrays[name] = value
+    return arrays
+
+
+def metadata(model, edits, name, licence, card=None):
+    directions = [
+        {"name": key, "label": edit["label"], "kind": "interfacegan", "group": "face", "rows": [0, model["num_ws"]],
+         "range": [-FULL_VALUE, FULL_VALUE], "safe": [-edit["safe"], edit["safe"]], "default": 0, "step": 0.1}
+        for key, edit in edits.items()]
+    result = {"format": "likeness-model", "version": "1", "name": name, "licence": licence, "domain": "faces",
+              "config": configuration.canonical(model), "directions": json.dumps(directions, separators=(",", ":"))}
+    if card:
+        result["card"] = card
+    return result
+
+
+def write(path, arrays, meta):
+    """Writes the file whole or not at all; returns its size in bytes."""
+    header, offset = {"__metadata__": meta}, 0
+    for name in sorted(arrays):
+        value = arrays[name]
+        dtype = "F16" if value.dtype == np.float16 else "F32"
+        header[name] = {"dtype": dtype, "shape": list(value.shape), "data_offsets": [offset, offset + value.nbytes]}
+        offset += value.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    partial = f"{path}.part"
+    with open(partial, "wb") as stream:
+        stream.write(struct.pack("<Q", len(text)) + text)
+        for name in sorted(arrays):
+            stream.write(np.ascontiguousarray(arrays[name]).tobytes())
+    os.replace(partial, path)
+    return 8 + len(text) + offset
+
+
+def read(path):
+    """-> (arrays as float32, metadata)."""
+    with open(path, "rb") as stream:
+        data = stream.read()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    meta = header.pop("__metadata__")
+    arrays = {}
+    for name, entry in header.items():
+        begin, _ = entry["data_offsets"]
+        count = int(np.prod(entry["shape"], dtype=np.int64))
+        flat = np.frombuffer(data, DTYPES[entry["dtype"]], count=count, offset=8 + length + begin)
+        arrays[name] = flat.reshape(entry["shape"]).astype(np.float32)
+    return arrays, meta
+
+
+def load_model(path):
+    """Model file -> (StyleRes in eval mode, metadata). Its edits then count in slider values (5 = full)."""
+    arrays, meta = read(path)
+    names = [direction["name"] for direction in json.loads(meta["directions"])]
+    model = StyleRes(json.loads(meta["config"]), names)
+    missing, unexpected = model.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()}, strict=False)
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ValueError(f"{path}: tensors missing {missing[:3]}, unknown {unexpected[:3]}")
+    return model.eval(), meta
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("checkpoint")
+    parser.add_argument("out")
+    parser.add_argument("--name", default="Likeness small")
+    parser.add_argument("--licence", default="GPL-3.0-or-later")
+    parser.add_argument("--card", help="text file (model card) to put into the metadata")
+    arguments = parser.parse_args()
+    checkpoint = torch.load(arguments.checkpoint, map_location="cpu")
+    card = None
+    if arguments.card:
+        with open(arguments.card, encoding="utf-8") as stream:
+            card = stream.read()
+    config = checkpoint["config"]
+    meta = metadata(config["model"], config["edits"], arguments.name, arguments.licence, card)
+    size = write(arguments.out, rounded_tensors(checkpoint["ema"], config["edits"]), meta)
+    print(f"{arguments.out}: {size} bytes, step {checkpoint['step']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,446 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The networks of StyleRes (arXiv 2212.14359): e4e encoder E0, StyleGAN2 generator G, residual networks E1 and E2.
+
+Every size comes from a model configuration (see config.py); the parameter names are those of the released checkpoint, so
+that a state dict of `StyleRes` is the content of a model file. Tensors are N x C x H x W, pictures are in -1..1.
+"""
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .fastconv import styled_conv2d
+
+CLAMP = 256.0
+SQRT2 = math.sqrt(2.0)
+
+
+class Conv(nn.Conv2d):
+    """A convolution and the leaky ReLU after it (slope 1: none), in one pass where the fast library is built."""
+
+    def __init__(self, inputs, outputs, kernel, stride=1, padding=0, bias=True, slope=1.0):
+        super().__init__(inputs, outputs, kernel, stride, padding, bias=bias)
+        self.slope = slope
+
+    def forward(self, x):
+        return styled_conv2d(x, self.weight, bias=self.bias, slope=self.slope, stride=self.stride[0],
+                             padding=self.padding[0])
+
+
+class EqualLinear(nn.Module):
+    """Equalised linear layer: y = (W / sqrt(in)) x + b."""
+
+    def __init__(self, inputs, outputs, bias=0.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs))
+        self.bias = nn.Parameter(torch.full((outputs,), float(bias)))
+        self.gain = 1.0 / math.sqrt(inputs)
+
+    def forward(self, x):
+        return F.linear(x, self.weight * self.gain, self.bias)
+
+
+def upsample_bilinear(x, size):
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+
+
+# ---------------------------------------------------------------- E0
+
+
+class SqueezeExcitation(nn.Module):
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, hidden, 1, bias=False)
+        self.fc2 = nn.Conv2d(hidden, channels, 1, bias=False)
+
+    def forward(self, x):
+        pooled = x.mean((2, 3))
+        hidden = F.relu(F.linear(pooled, self.fc1.weight.flatten(1)))
+        return x * torch.sigmoid(F.linear(hidden, self.fc2.weight.flatten(1)))[:, :, None, None]
+
+
+def batch_norm(channels):
+    # Small batches: a slow running average is what the encoder is later used with.
+    return nn.BatchNorm2d(channels, momentum=0.03)
+
+
+class Bottleneck(nn.Module):
+    """bottleneck_IR_SE: the stride is on the second 3 x 3 convolution."""
+
+    def __init__(self, inputs, outputs, stride, hidden):
+        super().__init__()
+        self.stride = stride
+        if inputs != outputs:
+            self.shortcut_layer = nn.Sequential(
+                Conv(inputs, outputs, 1, stride, bias=False), batch_norm(outputs))
+        else:
+            self.shortcut_layer = None
+        self.res_layer = nn.Sequential(
+            batch_norm(inputs),
+            Conv(inputs, outputs, 3, 1, 1, bias=False), nn.PReLU(outputs),
+            Conv(outputs, outputs, 3, stride, 1, bias=False), batch_norm(outputs),
+            SqueezeExcitation(outputs, hidden))
+
+    def forward(self, x):
+        if self.shortcut_layer is None:
+            shortcut = x[:, :, ::self.stride, ::self.stride] if self.stride > 1 else x
+        else:
+            shortcut = self.shortcut_layer(x)
+        return self.res_layer(x) + shortcut
+
+
+class StyleHead(nn.Module):
+    """GradualStyleBlock: stride-2 convolutions down to 1 x 1, then one row of w+."""
+
+    def __init__(self, channels, steps, w_dim):
+        super().__init__()
+        layers = []
+        for _ in range(steps):
+            layers += [Conv(channels, channels, 3, 2, 1, slope=0.01), nn.Identity()]
+        self.convs = nn.Sequential(*layers)
+        self.linear = EqualLinear(channels, w_dim)
+
+    def forward(self, x):
+        return self.linear(self.convs(x).flatten(1))
+
+
+class Encoder(nn.Module):
+    """E0. Returns w+ without latent_avg (N x rows x w_dim) and enc_feat (output of group 2)."""
+
+    SIDE_DIVISOR = {"p1": 4, "p2": 8, "c3": 16}
+
+    def __init__(self, config):
+        super().__init__()
+        encoder = config["encoder"]
+        stem, groups, self.heads = encoder["stem"], encoder["groups"], encoder["heads"]
+        self.input_layer = nn.Sequential(
+            Conv(3, stem, 3, 1, 1, bias=False), batch_norm(stem), nn.PReLU(stem))
+        units, self.group_ends = [], []
+        for inputs, outputs, count in groups:
+            for index in range(count):
+                first = index == 0
+                units.append(Bottleneck(inputs if first else outputs, outputs, 2 if first else 1,
+                                        max(outputs // encoder.get("se_ratio", 8), 4)))
+            self.group_ends.append(len(units) - 1)
+        self.body = nn.ModuleList(units)
+        width = groups[3][1]
+        self.latlayer1 = Conv(groups[2][1], width, 1)
+        self.latlayer2 = Conv(groups[1][1], width, 1)
+        self.styles = nn.ModuleList([
+            StyleHead(width, int(math.log2(config["input"] // self.SIDE_DIVISOR[source])), config["w_dim"])
+            for source in self.heads])
+
+    def forward(self, x, rows=None):
+        x = self.input_layer(x)
+        taps = []
+        for index, unit in enumerate(self.body):
+            x = unit(x)
+            if index in self.group_ends[1:]:
+                taps.append(x)
+        c1, c2, c3 = taps
+        sources = {"c3": c3}
+        sources["p2"] = upsample_bilinear(c3, c2.shape[2:]) + self.latlayer1(c2)
+        if "p1" in self.heads[:rows]:
+            sources["p1"] = upsample_bilinear(sources["p2"], c1.shape[2:]) + self.latlayer2(c1)
+        codes = [head(sources[source]) for head, source in zip(self.styles[:rows], self.heads)]
+        return torch.stack([codes[0]] + [codes[0] + code for code in codes[1:]], 1), c1
+
+
+# ---------------------------------------------------------------- G
+
+
+def _phase_matrix():
+    """M[phase, t, k], one axis of "transposed convolution with stride 2, then FIR [1,3,3,1]/4" as two ordinary ones:
+
+    out[2y + phase] = sum_t x[y + t - 1] * sum_k M[phase, t, k] * W[k].
+    """
+    fir = [0.25, 0.75, 0.75, 0.25]
+    first_tap = [[1, -1, -3], [2, 0, -2]]
+    matrix = torch.zeros(2, 3, 3)
+    for phase in range(2):
+        for tap in range(3):
+            for k in range(3):
+                j = k - first_tap[phase][tap]
+                if 0 <= j < 4:
+                    matrix[phase, tap, k] = fir[j]
+    return matrix
+
+
+PHASES = _phase_matrix()
+
+
+def polyphase_weight(weight):
+    """Kernel O x I x 3 x 3 of an upsampling convolution -> 4O x I x 3 x 3, phase by phase."""
+    outputs, inputs = weight.shape[:2]
+    phases = PHASES.to(weight)
+    return torch.einsum("ptk,qsl,oikl->pqoits", phases, phases, weight).reshape(outputs * 4, inputs, 3, 3)
+
+
+class SynthesisConv(nn.Module):
+    """Modulated, demodulated 3 x 3 convolution with noise, bias, leaky ReLU, gain sqrt 2 and clamp (StyleGAN2)."""
+
+    def __init__(self, inputs, outputs, w_dim, upsample, resolution, noise):
+        super().__init__()
+        self.upsample = upsample
+        # Demodulation cancels the scale of the weight; its size only sets the effective learning rate.
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3) * 0.1)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.affine = EqualLinear(w_dim, inputs, 1.0)
+        self.noise = noise
+        if noise:
+            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+            self.noise_strength = nn.Parameter(torch.zeros([]))
+
+    def forward(self, x, w):
+        styles = self.affine(w)
+        energy = self.weight.square().sum((2, 3))
+        # sqrt(2) is the activation's gain; leaky ReLU commutes with it.
+        demodulation = (styles.square() @ energy.t() + 1e-8).rsqrt() * SQRT2
+        weight = polyphase_weight(self.weight) if self.upsample else self.weight
+        if self.noise:
+            x = styled_conv2d(x, weight, styles, demodulation, padding=1, upsample=self.upsample)
+            x = F.leaky_relu(x + (self.noise_const * self.noise_strength + self.bias[:, None, None]) * SQRT2, 0.2)
+        else:
+            x = styled_conv2d(x, weight, styles, demodulation, self.bias * SQRT2, 0.2, padding=1, upsample=self.upsample)
+        # Training never reaches the clamp; skipping it there saves a pass over memory.
+        return x if self.training else x.clamp(-CLAMP, CLAMP)
+
+
+class ToRgb(nn.Module):
+    """1 x 1 modulated convolution without demodulation."""
+
+    def __init__(self, inputs, w_dim):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+        self.affine = EqualLinear(w_dim, inputs, 1.0)
+        self.gain = 1.0 / math.sqrt(inputs)
+
+    def forward(self, x, w):
+        styles = self.affine(w) * self.gain
+        weight = self.weight.flatten(1)[None] * styles[:, None]
+        n, c, height, width = x.shape
+        rgb = torch.bmm(weight, x.reshape(n, c, height * width)).view(n, 3, height, width)
+        return (rgb + self.bias[:, None, None]).clamp(-CLAMP, CLAMP)
+
+
+def upsample_rgb(x):
+    """Zero insertion, then FIR outer([1,3,3,1])/16, padding (2,1): each axis mixes neighbours 1/4 and 3/4."""
+    for axis in (2, 3):
+        padding = [0, 0, 1, 1] if axis == 2 else [1, 1]
+        padded, size = F.pad(x, padding), x.shape[axis]
+        before, here, after = (padded.narrow(axis, k, size) for k in range(3))
+        x = torch.stack([0.25 * before + 0.75 * here, 0.75 * here + 0.25 * after], axis + 1).flatten(axis, axis + 1)
+    return x
+
+
+# ---------------------------------------------------------------- E1, E2
+
+
+class ResLayers(nn.Module):
+    def __init__(self, inputs, outputs, stride=1):
+        super().__init__()
+        if inputs != outputs or stride != 1:
+            self.shortcut_layer = nn.Sequential(Conv(inputs, outputs, 1, stride, bias=False))
+        else:
+            self.shortcut_layer = None
+        self.res_layer = nn.Sequential(
+            Conv(inputs, outputs, 3, 1, 1, slope=0.2), nn.Identity(), Conv(outputs, outputs, 3, stride, 1))
+        # Chains of these start close to the identity.
+        nn.init.normal_(self.res_layer[2].weight, 0.0, 0.3 / math.sqrt(9 * outputs))
+        nn.init.zeros_(self.res_layer[2].bias)
+
+    def forward(self, x):
+        return self.res_layer(x) + (x if self.shortcut_layer is None else self.shortcut_layer(x))
+
+
+class FeatureAlignment(nn.Module):
+    """First half of E1: what the photo's features hold beyond F."""
+
+    def __init__(self, encoder_channels, channels):
+        super().__init__()
+        c = channels
+        self.first_layer = Conv(encoder_channels + c, c, 1)
+        self.conv1 = nn.Sequential(ResLayers(c, c))
+        self.conv2 = nn.Sequential(ResLayers(c, c, 2), ResLayers(c, c))
+        self.conv3 = nn.Sequential(ResLayers(c, c, 2), ResLayers(c, c))
+        self.dconv1 = nn.Sequential(ResLayers(c, c), ResLayers(c, c))
+        self.dconv2 = nn.Sequential(ResLayers(c, c), ResLayers(c, c))
+        self.out_layer = Conv(c, c, 1)
+
+    def forward(self, enc_feat, feats):
+        f1 = self.conv1(self.first_layer(torch.cat([enc_feat, feats], 1)))
+        f2 = self.conv2(f1)
+        f3 = self.conv3(f2)
+        d2 = upsample_bilinear(self.dconv1(upsample_bilinear(f3, f2.shape[2:]) + f2), f1.shape[2:])
+        return self.out_layer(self.dconv2(d2 + f1))
+
+
+class FeatureExtraction(nn.Module):
+    """Second half of E1; its output is the residual features R."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.first_layer = Conv(channels, channels, 1)
+        self.convs = nn.Sequential(*[ResLayers(channels, channels) for _ in range(3)])
+
+    def forward(self, x):
+        return self.convs(self.first_layer(x))
+
+
+class GateNetwork(nn.Module):
+    """E2: from F' and R to delta F and the gate (one channel, 0..1)."""
+
+    def __init__(self, channels, hidden):
+        super().__init__()
+        c = channels
+        self.down1 = Conv(c, hidden, 3, 1, 1)
+        self.down2 = Conv(c, hidden, 3, 1, 1)
+        self.convs = nn.Sequential(ResLayers(2 * hidden, c), ResLayers(c, c), ResLayers(c, c))
+        self.convs2 = nn.Sequential(ResLayers(2 * hidden, c), ResLayers(c, c), ResLayers(c, 1))
+        # An open gate at the start: a gate that shuts early never opens again.
+        nn.init.constant_(self.convs2[2].res_layer[2].bias, 1.5)
+
+    def forward(self, feats, residual):
+        x = torch.cat([self.down1(feats), self.down2(residual)], 1)
+        return self.convs(x), torch.sigmoid(self.convs2(x))
+
+
+class SynthesisBlock(nn.Module):
+    def __init__(self, inputs, outputs, resolution, config):
+        super().__init__()
+        w_dim, noise = config["w_dim"], config["noise"]
+        if resolution == 4:
+            self.const = nn.Parameter(torch.randn(outputs, 4, 4))
+        else:
+            self.conv0 = SynthesisConv(inputs, outputs, w_dim, True, resolution, noise)
+        self.conv1 = SynthesisConv(outputs, outputs, w_dim, False, resolution, noise)
+        self.torgb = ToRgb(outputs, w_dim)
+        if resolution == config["embed_res"]:
+            self.modify_feature_alignment = FeatureAlignment(config["encoder"]["groups"][1][1], outputs)
+            self.modify_feature_extraction = FeatureExtraction(outputs)
+            self.modify_feature_gates = GateNetwork(outputs, config["gate_channels"])
+
+
+class Synthesis(nn.Module):
+    """G in skip architecture, cut in two at the features F (embed_res, after that block's conv0)."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.embed_res = config["embed_res"]
+        self.resolutions = [4 << k for k in range(int(math.log2(config["resolution"])) - 1)]
+        previous = None
+        for resolution in self.resolutions:
+            channels = config["channels"][str(resolution)]
+            setattr(self, f"b{resolution}", SynthesisBlock(previous, channels, resolution, config))
+            previous = channels
+
+    def block(self, resolution):
+        return getattr(self, f"b{resolution}")
+
+    def low(self, w):
+        """w+ (N x rows x w_dim) -> features F and the RGB picture so far (of half F's side)."""
+        x = self.b4.const[None].expand(w.shape[0], -1, -1, -1)
+        x = self.b4.conv1(x, w[:, 0])
+        rgb = self.b4.torgb(x, w[:, 1])
+        for index, resolution in enumerate(self.resolutions[1:]):
+            block, row = self.block(resolution), 1 + 2 * index
+            x = block.conv0(x, w[:, row])
+            if resolution == self.embed_res:
+                return x, rgb
+            x = block.conv1(x, w[:, row + 1])
+            rgb = upsample_rgb(rgb) + block.torgb(x, w[:, row + 2])
+        raise ValueError("embed_res is above the output's resolution")
+
+    def high(self, feats, rgb, w, stop=None):
+        """Features F (or F'') and low()'s picture -> picture of side `stop` (None: full resolution)."""
+        x, first = feats, self.resolutions.index(self.embed_res)
+        for index, resolution in enumerate(self.resolutions[first:], first):
+            if stop is not None and resolution > stop:
+                break
+            block, row = self.block(resolution), 2 * index - 1
+            if resolution != self.embed_res:
+                x = block.conv0(x, w[:, row])
+            x = block.conv1(x, w[:, row + 1])
+            rgb = upsample_rgb(rgb) + block.torgb(x, w[:, row + 2])
+        return rgb
+
+
+class Generator(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.synthesis = Synthesis(config)
+
+
+class StyleRes(nn.Module):
+    """All networks of one model. `direction` holds one rows x w_dim tensor per edit, in units of the edit's own delta."""
+
+    def __init__(self, config, edits=(), direction_size=0.15):
+        super().__init__()
+        rows, w_dim = config["num_ws"], config["w_dim"]
+        self.config, self.edits = config, tuple(edits)
+        self.e4e = Encoder(config)
+        self.generator = Generator(config)
+        self.latent_avg = nn.Parameter(torch.zeros(rows, w_dim))
+        # A direction that starts too small to move F never learns.
+        self.direction = nn.ParameterDict(
+            {name: nn.Parameter(torch.randn(rows, w_dim) * direction_size) for name in self.edits})
+        with torch.no_grad():
+            for head in self.e4e.styles[1:]:
+                head.linear.weight.mul_(0.3)
+            # Rows that only the last block reads start as plain copies of head 0: that block is trained by itself.
+            for row in range(self.rows_for(config["resolution"] // 2), rows):
+                self.e4e.styles[row].linear.weight.zero_()
+                for direction in self.direction.values():
+                    direction[row].zero_()
+
+    @property
+    def synthesis(self):
+        return self.generator.synthesis
+
+    @property
+    def residual_block(self):
+        return self.synthesis.block(self.config["embed_res"])
+
+    def rows_for(self, resolution):
+        """How many rows of w+ a picture of this side reads."""
+        return 2 * int(math.log2(resolution)) - 2
+
+    def encode(self, x, rows=None):
+        """Crop of side config["input"] -> w+ (with latent_avg), enc_feat."""
+        codes, enc_feat = self.e4e(x, rows)
+        latent_avg = self.latent_avg.expand(self.config["num_ws"], -1)
+        return codes + latent_avg[:rows], enc_feat
+
+    def edit(self, w_plus, deltas):
+        """deltas: N x len(edits)."""
+        for index, name in enumerate(self.edits):
+            w_plus = w_plus + deltas[:, index, None, None] * self.direction[name][:w_plus.shape[1]]
+        return w_plus
+
+    def residual(self, enc_feat, feats):
+        """E1, once per photo."""
+        block = self.residual_block
+        return block.modify_feature_extraction(block.modify_feature_alignment(enc_feat, feats))
+
+    def gate(self, feats, residual):
+        """E2 -> delta F, gate."""
+        return self.residual_block.modify_feature_gates(feats, residual)
+
+    def fuse(self, feats, residual):
+        """F'' = F' + gate * delta F, and the term that was added."""
+        delta, gate = self.gate(feats, residual)
+        added = gate * delta
+        return feats + added, added
+
+    def forward(self, x, deltas, use_residual=True, stop=None):
+        """Photo and edits -> edited picture: the whole path, for evaluation."""
+        rows = None if stop is None else self.rows_for(stop)
+        w_plus, enc_feat = self.encode(x, rows)
+        feats, _ = self.synthesis.low(w_plus)
+        edited = self.edit(w_plus, deltas)
+        feats_edited, rgb = self.synthesis.low(edited)
+        if use_residual:
+            feats_edited, _ = self.fuse(feats_edited, self.residual(enc_feat, feats))
+        return self.synthesis.high(feats_edited, rgb, edited, stop)

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training.
+
+usage: python3 -m styleres.train OUT.pt --data DIR --renders DIR [--minutes M] [--resume | --init OTHER.pt]
+
+OUT.pt is written every few minutes and at the end; --resume goes on from it (same result as without the interruption),
+--init starts a new run from another checkpoint's averaged weights. Several processes or machines: start it by torchrun.
+With train.sync_every = 1 they average gradients at every step (DistributedDataParallel), else they train alone and
+average weights and optimizer state every sync_every steps (cheaper on slow or unevenly loaded machines).
+"""
+import argparse
+import math
+import os
+import time
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from . import config as configuration
+from .data import TrainingData
+from .losses import face_weights, picture_loss
+from .networks import StyleRes
+
+
+class Losses(nn.Module):
+    """One training step's losses as one module, so that DistributedDataParallel can wrap it."""
+
+    def __init__(self, model, loss, side):
+        super().__init__()
+        self.model, self.loss, self.side = model, loss, side
+        self.register_buffer("weights", face_weights(side), persistent=False)
+        self.register_buffer("half_weights", face_weights(side // 2), persistent=False)
+
+    def forward(self, photo, target, delta, coarse_edit):
+        """photo, target: N x 3 x input x input. coarse_edit: which of the two pictures w+ alone must show this time."""
+        model, synthesis, side, count = self.model, self.model.synthesis, self.side, photo.shape[0]
+        w_plus, enc_feat = model.encode(photo, model.rows_for(side))
+        both = torch.cat([w_plus, model.edit(w_plus, delta)])
+        feats, rgb = synthesis.low(both)
+        residual = model.residual(enc_feat, feats[:count])
+        fused, added = model.fuse(feats, torch.cat([residual, residual]))
+        pictures = synthesis.high(fused, rgb, both, side)
+        photo, target = shrink(photo, side), shrink(target, side)
+        half = slice(count, None) if coarse_edit else slice(0, count)
+        coarse = synthesis.high(feats[half], rgb[half], both[half], side // 2)
+        parts = {
+            "full": picture_loss(pictures[:count], photo, self.weights, self.loss).mean(),
+            "edit": picture_loss(pictures[count:], target, self.weights, self.loss).mean(),
+            "w_only": picture_loss(coarse, F.avg_pool2d(target if coarse_edit else photo, 2), self.half_weights,
+                                   self.loss).mean(),
+            "residual": added.abs().mean()}
+        total = parts["full"] + sum(self.loss[name] * parts[name] for name in ("edit", "w_only", "residual"))
+        return total, {name: value.detach() for name, value in parts.items()}
+
+
+def shrink(picture, side):
+    return F.avg_pool2d(picture, picture.shape[2] // side) if picture.shape[2] > side else picture
+
+
+# ---------------------------------------------------------------- processes
+
+
+class Processes:
+    """This process among the others that torchrun started (or alone)."""
+
+    def __init__(self):
+        self.world = int(os.environ.get("WORLD_SIZE", "1"))
+        self.rank = int(os.environ.get("RANK", "0"))
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        cuda = torch.cuda.is_available()
+        self.device = torch.device("cuda", local) if cuda else torch.device("cpu")
+        if cuda:
+            torch.cuda.set_device(self.device)
+        if self.world > 1:
+            dist.init_process_group("nccl" if cuda else "gloo")
+
+    def average(self, tensors):
+        """Replaces every tensor by its mean over the processes."""
+        if self.world == 1:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.world
+        offset = 0
+        for tensor in tensors:
+            tensor.copy_(flat[offset:offset + tensor.numel()].view(tensor.shape))
+            offset += tensor.numel()
+
+    def agree(self, value):
+        """Rank 0's value, everywhere."""
+        if self.world == 1:
+            return value
+        shared = torch.tensor([float(value)], device=self.device)
+        dist.broadcast(shared, 0)
+        return float(shared)
+
+    def close(self):
+        if self.world > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+
+
+# ---------------------------------------------------------------- the run
+
+
+class Trainer:
+    def __init__(self, config, data, processes, minutes=None):
+        self.config, self.settings, self.data, self.processes = config, config["train"], data, processes
+        self.minutes, self.started, self.spent = minutes, time.monotonic(), 0.0
+        torch.manual_seed(self.settings["seed"])
+        self.model = StyleRes(config["model"], list(config["edits"]), self.settings["direction_size"])
+        self._to_device()
+        self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.optimizer = self._optimizer()
+        self.step, self.stage, self.share = 0, None, 0.0
+
+    def _to_device(self):
+        self.model.to(device=self.processes.device, memory_format=torch.channels_last)
+
+    def _optimizer(self):
+        rates = {"direction": self.settings["direction_rate"], "e4e": self.settings["encoder_rate"],
+                 "residual": self.settings["residual_rate"], "generator": 1.0}
+        groups = {kind: [] for kind in rates}
+        for name, parameter in self.model.named_parameters():
+            groups["residual" if "modify_feature" in name else name.split(".")[0].replace("latent_avg", "generator")
+                   ].append(parameter)
+        return torch.optim.Adam([{"params": groups[kind], "factor": rate} for kind, rate in rates.items()],
+                                lr=self.settings["learning_rate"], betas=(0.9, 0.99))
+
+    # -- checkpoints
+
+    def save(self, path):
+        """Everything that resuming needs. The random numbers of a step follow from seed, rank and step alone."""
+        state = {"config": self.config, "step": self.step, "share": self.share, "spent": self.elapsed(),
+                 "model": self.model.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict()}
+        torch.save(state, f"{path}.part")
+        os.replace(f"{path}.part", path)
+
+    def resume(self, path):
+        state = torch.load(path, map_location="cpu")
+        self.model.load_state_dict(state["model"])
+        self.ema = {name: value.to(self.processes.device) for name, value in state["ema"].items()}
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.spent, self.share = state["step"], state["spent"], state["share"]
+
+    def start_from(self, path, fresh=()):
+        """Averaged weights of another run; tensors whose name starts with one of `fresh` keep their initial values."""
+        state = torch.load(path, map_location="cpu")["ema"]
+        kept = {name: value for name, value in state.items() if not name.startswith(tuple(fresh) or ("\0",))}
+        missing, _ = self.model.load_state_dict(kept, strict=False)
+        self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
+        return missing
+
+    # -- schedule
+
+    def elapsed(self):
+        return self.spent + time.monotonic() - self.started
+
+    def update_share(self):
+        """How much of the run is done, 0..1: by the clock with --minutes, else by steps."""
+        share = self.elapsed() / 60 / self.minutes if self.minutes else self.step / self.settings["steps"]
+        self.share = self.processes.agree(share)
+
+    def learning_rate(self):
+        settings, since = self.settings, max(0.0, self.share - self.settings["decay_from"])
+        decay = 0.5 + 0.5 * math.cos(math.pi * min(1.0, since / max(1e-9, 1 - settings["decay_from"])))
+        return settings["learning_rate"] * min(1.0, (self.step + 1) / settings["warmup"]) * max(decay, 0.02)
+
+    def enter_stage(self):
+        """Output side by the share of the run; freezes what that side does not reach."""
+        side = [side for begin, side in self.settings["stages"] if self.share >= begin][-1]
+        if side == self.stage:
+            return
+        self.stage = side
+        self.model.requires_grad_(True)
+        for resolution in self.model.synthesis.resolutions:
+            self.model.synthesis.block(resolution).requires_grad_(resolution <= side)
+        for head in self.model.e4e.styles[self.model.rows_for(side):]:
+            head.requires_grad_(False)
+        if "p1" not in self.model.e4e.heads[:self.model.rows_for(side)]:
+            self.model.e4e.latlayer2.requires_grad_(False)
+        self.losses = Losses(self.model, self.config["loss"], side).to(self.processes.device)
+        if self.gradient_averaging():
+            self.losses = DistributedDataParallel(self.losses)
+
+    def gradient_averaging(self):
+        return self.processes.world > 1 and self.settings["sync_every"] == 1
+
+    # -- one step
+
+    def random(self):
+        return np.random.default_rng([self.settings["seed"], self.processes.rank, self.step])
+
+    def precision(self):
+        # On CPUs bfloat16 convolutions are slower than float32 ones.
+        return torch.autocast("cuda", torch.bfloat16) if self.processes.device.type == "cuda" else nullcontext()
+
+    def train_step(self):
+        self.model.train()
+        rate = self.learning_rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        photo, target, delta = (x.to(self.processes.device) for x in self.data.batch(self.random()))
+        photo, target = (x.contiguous(memory_format=torch.channels_last) for x in (photo, target))
+        with self.precision():
+            total, parts = self.losses(photo, target, delta, self.step % 2 == 1)
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        self.update_ema()
+        if not self.gradient_averaging() and self.step % self.settings["sync_every"] == 0:
+            self.synchronise()
+        return parts
+
+    @torch.no_grad()
+    def update_ema(self, every=4):
+        if self.step % every:
+            return
+        share = 1 - min(self.settings["ema"], 1 - 1 / (self.step / 3 + 2)) ** every
+        for name, value in self.model.state_dict().items():
+            if value.is_floating_point():
+                self.ema[name].lerp_(value, share)
+            else:
+                self.ema[name].copy_(value)
+
+    @torch.no_grad()
+    def synchronise(self):
+        moments = [value for state in self.optimizer.state.values() for key, value in state.items()
+                   if key in ("exp_avg", "exp_avg_sq")]
+        weights = list(self.model.state_dict().values()) + list(self.ema.values())
+        self.processes.average([x for x in weights if x.is_floating_point()] + moments)
+
+    # -- the loop
+
+    def run(self, out, save_every, log_every=30.0):
+        sync, sums, last = self.settings["sync_every"], {}, time.monotonic()
+        last_save, last_step = last, self.step
+        while True:
+            if self.step % sync == 0:
+                self.update_share()
+                if self.share >= 1:
+                    break
+                self.enter_stage()
+                if self.processes.rank == 0 and time.monotonic() - last_save > save_every:
+                    self.save(out)
+                    last_save = time.monotonic()
+            for name, value in self.train_step().items():
+                sums[name] = sums.get(name, 0) + float(value)
+            now = time.monotonic()
+            if now - last >= log_every and self.processes.rank == 0:
+                self._log(sums, self.step - last_step, now - last)
+                sums, last, last_step = {}, now, self.step
+        if self.processes.rank == 0:
+            self.save(out)
+
+    def _log(self, sums, steps, seconds):
+        losses = " ".join(f"{name} {value / steps:.4f}" for name, value in sums.items())
+        speed = steps * sum(self.data.mix.values()) * self.processes.world / seconds
+        print(f"{self.elapsed() / 60:6.1f} min  {100 * self.share:5.1f} %  step {self.step}  side {self.stage}  "
+              f"{speed:.1f} samples/s  rate {self.learning_rate():.5f}  {losses}", flush=True)
+
+
+def parser():
+    result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    result.add_argument("out", help="checkpoint to write")
+    result.add_argument("--data", required=True, help="folder with real128.npz, warps.npz, age.npz")
+    result.add_argument("--renders", required=True, help="folder of rendered identities (*.npz)")
+    result.add_argument("--config", default=os.path.join(here, "config.toml"))
+    result.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="overrides a setting")
+    result.add_argument("--minutes", type=float, help="length by the clock instead of train.steps")
+    result.add_argument("--save-every", type=float, default=180, metavar="SECONDS")
+    result.add_argument("--resume", action="store_true", help="go on from OUT")
+    result.add_argument("--init", metavar="CHECKPOINT", help="start from another run's averaged weights")
+    result.add_argument("--fresh", action="append", default=[], metavar="PREFIX",
+                        help="with --init: tensors of this name keep their initial values")
+    return result
+
+
+def main(arguments=None):
+    options = parser().parse_args(arguments)
+    processes = Processes()
+    if processes.device.type == "cpu":
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
+    settings = configuration.load(options.config, options.set)
+    data = TrainingData(options.data, options.renders, settings["train"]["mix"])
+    trainer = Trainer(settings, data, processes, options.minutes)
+    if options.resume:
+        trainer.resume(options.out)
+    elif options.init:
+        trainer.start_from(options.init, options.fresh)
+    if processes.rank == 0:
+        count = sum(parameter.numel() for parameter in trainer.model.parameters())
+        print(f"{data}; {count / 1e6:.2f} M parameters; {processes.world} x {processes.device}", flush=True)
+    trainer.run(options.out, options.save_every)
+    processes.close()
+
+
+if __name__ == "__main__":
+    main()
