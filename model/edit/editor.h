@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * editor.h - one photo being edited: device, model, networks, face and slider values, all synchronous. The command line
- * uses it directly, the window through LkSession (session.h). One thread at a time.
+ * editor.h - one photo being edited: device, model, networks, face and slider values, all synchronous. The
+ * command line uses it directly, the window through LkSession (session.h). One thread at a time.
  */
 #pragma once
 
@@ -22,6 +22,9 @@ typedef struct {
 
 /* Opens device and model. Takes up to seconds at the first start (programs are compiled and cached). */
 LkEditor *lk_editor_new(const LkEditorOptions *options, GError **error);
+/* The same with a model that is open already (options->model is not looked at); the editor keeps a reference.
+ */
+LkEditor *lk_editor_new_for_model(const LkEditorOptions *options, LkModel *model, GError **error);
 void lk_editor_free(LkEditor *editor); /* NULL is fine */
 
 LkModel *lk_editor_model(const LkEditor *editor); /* owned by the editor */
@@ -33,23 +36,26 @@ typedef enum {
     LK_OPEN_ALIGNED, /* the photo is an aligned crop already */
 } LkOpenMode;
 
-/* Inverts a photo's face: its index among the found faces, largest first (0 with LK_OPEN_ALIGNED). The editor keeps a
- * reference. On error, or when cancelled, the photo opened before stays. */
-gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face, GCancellable *cancellable,
-                        GError **error);
+/* Inverts a photo's face: its index among the found faces, largest first (0 with LK_OPEN_ALIGNED). The editor
+ * keeps a reference. On error, or when cancelled, the photo opened before stays. LK_PHOTO_ERROR_NO_FACE where
+ * there is no such face, LK_PHOTO_ERROR_SIZE where an aligned crop is not square. */
+gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
+                        GCancellable *cancellable, GError **error);
 LkPhoto *lk_editor_photo(const LkEditor *editor); /* NULL before a photo is open; owned by the editor */
 guint lk_editor_n_faces(const LkEditor *editor);
-const LkQuad *lk_editor_quad(const LkEditor *editor);
+const LkQuad *lk_editor_quad(const LkEditor *editor);  /* where the face is in the photo */
 const float *lk_editor_w_plus(const LkEditor *editor); /* of the inversion, num_ws x w_dim */
 
-/* The network's picture (resolution x resolution) for one value per direction of the model (all 0: the inversion). */
-LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMode mode, GCancellable *cancellable,
-                            GError **error);
+/* The network's picture (resolution x resolution) for one value per direction of the model (all 0: the
+ * inversion). */
+LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMode mode,
+                            GCancellable *cancellable, GError **error);
 
 /* The photo with that picture in place. */
 LkPhoto *lk_editor_compose(const LkEditor *editor, const LkPhoto *picture);
 
-/* w_plus + sum of values[k] x direction k; edited: num_ws x w_dim. A value of 0 leaves every bit as it was. */
+/* w_plus + sum of values[k] x direction k; edited: num_ws x w_dim. A value of 0 leaves every bit as it was.
+ */
 void lk_edit_apply(const LkModel *model, const float *w_plus, const float *values, float *edited);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkEditor, lk_editor_free)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * session.h - an LkEditor behind a worker thread, for a window. All functions return at once and belong to the main
- * thread; results arrive as signals and GTask callbacks in the thread-default main context of lk_session_new's caller.
+ * session.h - an LkEditor behind a worker thread, for a window. All functions return at once and belong to
+ * the main thread; results arrive as signals and GTask callbacks in the thread-default main context of
+ * lk_session_new's caller.
  *
- * Latest value wins: while a picture is being made, newer slider values replace older ones that wait, and a newer value
- * cancels the running picture at its next stage once it has shown one recently (so a long drag still shows pictures).
+ * Latest value wins: one picture is made at a time, and the next one takes the values of the moment it starts
+ * at. When the values rest for a moment, a picture of older values that is still being made is cancelled at
+ * its next stage; while they keep changing it is finished, so that a long drag shows pictures all the way.
  *
  * Signals:
- *   "picture" (LkPhoto *composed, LkPhoto *face)   a new picture: the photo with the edit in place, and the bare face
- *   "failed" (const char *message)                  a picture could not be made; the previous one stays
- * Properties (read-only, notify): "state" (LkSessionState), "modified" (boolean: some value is not 0)
+ *   "picture" (LkPhoto *composed, LkPhoto *face)   a new picture: the photo with the edit in place, and the
+ * bare face "failed" (const char *message)                  a picture could not be made; the previous one
+ * stays Properties (read-only, notify): "state" (LkSessionState), "modified" (boolean: some value is not 0)
  */
 #pragma once
 
@@ -25,21 +27,26 @@ typedef enum {
     LK_SESSION_BUSY,    /* photo open, a picture is being made */
 } LkSessionState;
 
+#define LK_TYPE_SESSION_STATE (lk_session_state_get_type())
+GType lk_session_state_get_type(void);
+
 #define LK_TYPE_SESSION (lk_session_get_type())
 G_DECLARE_FINAL_TYPE(LkSession, lk_session, LK, SESSION, GObject)
 
-/* Starts the worker, which opens device and model (strings of options are copied). An error of that surfaces in every
- * lk_session_open_finish. model: parsed already, for the sliders; the session keeps a reference. */
+/* Starts the worker, which opens device and model (strings of options are copied). An error of that surfaces
+ * in every lk_session_open_finish. model: parsed already, for the sliders; the session keeps a reference. */
 LkSession *lk_session_new(const LkEditorOptions *options, LkModel *model);
 
 LkSessionState lk_session_get_state(LkSession *session);
 LkModel *lk_session_get_model(LkSession *session);
-LkPhoto *lk_session_get_photo(LkSession *session);   /* the original; NULL if none; owned by the session */
-LkPhoto *lk_session_get_picture(LkSession *session); /* the last composed picture; NULL if none; owned by the session */
+LkPhoto *lk_session_get_photo(LkSession *session); /* the original; NULL if none; owned by the session */
+LkPhoto *lk_session_get_picture(
+    LkSession *session); /* the last composed picture; NULL if none; owned by the session */
 gboolean lk_session_get_modified(LkSession *session);
 
-/* Decodes, finds the face, inverts; then "picture" shows the inversion and all values are 0. An older open still running
- * is cancelled. */
+/* Decodes, finds the face, inverts; then all values are 0 and "picture" follows with the inversion. An older
+ * open still running is cancelled. On error the photo opened before stays, with its values. The message names
+ * the file. */
 void lk_session_open_async(LkSession *session, const char *path, LkOpenMode mode, GCancellable *cancellable,
                            GAsyncReadyCallback callback, gpointer user_data);
 gboolean lk_session_open_finish(LkSession *session, GAsyncResult *result, GError **error);
@@ -49,9 +56,14 @@ void lk_session_set_value(LkSession *session, guint direction, float value);
 float lk_session_get_value(LkSession *session, guint direction);
 void lk_session_reset(LkSession *session); /* all values 0 */
 
-/* Writes the composed picture of the values of now, as PNG. */
+/* Writes the composed picture of the values of now, as PNG. G_IO_ERROR_BUSY while a photo is being opened. */
 void lk_session_export_async(LkSession *session, const char *path, GCancellable *cancellable,
                              GAsyncReadyCallback callback, gpointer user_data);
 gboolean lk_session_export_finish(LkSession *session, GAsyncResult *result, GError **error);
+
+/* Ends the session's work: cancels all of it and waits for the worker. Opens and exports under way finish
+ * with G_IO_ERROR_CANCELLED; no signal is emitted any more. Disposing does the same, but a running GTask
+ * keeps the session alive until it is done: a window that goes away calls this. */
+void lk_session_close(LkSession *session);
 
 G_END_DECLS

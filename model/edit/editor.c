@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "editor.h"
+
+struct _LkEditor {
+    LkModel *model;
+    LkGpu *gpu;
+    LkNet *net;
+    LkFaceFinder *finder; /* made when a face is first looked for */
+
+    LkPhoto *photo; /* NULL: none is open */
+    LkPhoto *crop;  /* the photo's face as the encoder sees it, input x input */
+    LkQuad quad;
+    guint n_faces;
+    float *w_plus;
+    float *edited;         /* room for one edited w_plus */
+    gboolean net_has_crop; /* FALSE: a failed inversion left the net without this photo's features */
+};
+
+static gboolean open_device(LkEditor *editor, const LkEditorOptions *options, GError **error)
+{
+    editor->gpu = lk_gpu_open(options->device, options->gpu_flags, error);
+    if (editor->gpu == NULL)
+        return FALSE;
+    editor->net = lk_net_new(editor->gpu, editor->model, options->storage, options->net_flags, error);
+    return editor->net != NULL;
+}
+
+LkEditor *lk_editor_new_for_model(const LkEditorOptions *options, LkModel *model, GError **error)
+{
+    g_autoptr(LkEditor) editor = g_new0(LkEditor, 1);
+    const LkConfig *config = lk_model_config(model);
+
+    editor->model = lk_model_ref(model);
+    editor->w_plus = g_new0(float, (gsize)config->num_ws * config->w_dim);
+    editor->edited = g_new0(float, (gsize)config->num_ws * config->w_dim);
+    if (!open_device(editor, options, error))
+        return NULL;
+    return g_steal_pointer(&editor);
+}
+
+LkEditor *lk_editor_new(const LkEditorOptions *options, GError **error)
+{
+    g_autofree char *path = options->model ? g_strdup(options->model) : lk_model_builtin_path();
+    g_autoptr(LkModel) model = lk_model_open(path, error);
+
+    return model ? lk_editor_new_for_model(options, model, error) : NULL;
+}
+
+void lk_editor_free(LkEditor *editor)
+{
+    if (editor == NULL)
+        return;
+    lk_face_finder_free(editor->finder);
+    lk_net_free(editor->net);
+    lk_gpu_free(editor->gpu);
+    lk_photo_unref(editor->photo);
+    lk_photo_unref(editor->crop);
+    lk_model_unref(editor->model);
+    g_free(editor->w_plus);
+    g_free(editor->edited);
+    g_free(editor);
+}
+
+LkModel *lk_editor_model(const LkEditor *editor)
+{
+    return editor->model;
+}
+
+LkGpu *lk_editor_gpu(const LkEditor *editor)
+{
+    return editor->gpu;
+}
+
+LkNet *lk_editor_net(const LkEditor *editor)
+{
+    return editor->net;
+}
+
+LkPhoto *lk_editor_photo(const LkEditor *editor)
+{
+    return editor->photo;
+}
+
+guint lk_editor_n_faces(const LkEditor *editor)
+{
+    return editor->n_faces;
+}
+
+const LkQuad *lk_editor_quad(const LkEditor *editor)
+{
+    return &editor->quad;
+}
+
+const float *lk_editor_w_plus(const LkEditor *editor)
+{
+    return editor->w_plus;
+}
+
+/* ---- opening
+ * ------------------------------------------------------------------------------------------------ */
+
+static gboolean check_square(LkPhoto *photo, GError **error)
+{
+    const guint width = lk_photo_width(photo), height = lk_photo_height(photo);
+
+    if (width == height)
+        return TRUE;
+    g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_SIZE,
+                "an aligned crop is square, but this picture has %u x %u pixels", width, height);
+    return FALSE;
+}
+
+static gboolean find_face(LkEditor *editor, LkPhoto *photo, guint face, LkQuad *quad, guint *n_faces,
+                          GCancellable *cancellable, GError **error)
+{
+    g_autoptr(GArray) faces = NULL;
+
+    if (editor->finder == NULL)
+        editor->finder = lk_face_finder_new(editor->gpu, error);
+    if (editor->finder == NULL)
+        return FALSE;
+    faces = lk_face_finder_find(editor->finder, photo, cancellable, error);
+    if (faces == NULL)
+        return FALSE;
+    if (face >= faces->len) {
+        g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE,
+                    faces->len == 1 ? "face %u was asked for, but the photo shows %u face"
+                                    : "face %u was asked for, but the photo shows %u faces",
+                    face + 1, faces->len);
+        return FALSE;
+    }
+    *quad = lk_quad_from_landmarks(g_array_index(faces, LkFace, face).landmarks);
+    *n_faces = faces->len;
+    return TRUE;
+}
+
+/* The face's square, and its content as the encoder wants it; NULL on error. */
+static LkPhoto *crop_face(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face, LkQuad *quad,
+                          guint *n_faces, GCancellable *cancellable, GError **error)
+{
+    const guint side = lk_model_config(editor->model)->input;
+
+    if (mode == LK_OPEN_ALIGNED) {
+        if (!check_square(photo, error))
+            return NULL;
+        *quad = lk_quad_whole(photo);
+        *n_faces = 1;
+        return lk_photo_resize(photo, side, side);
+    }
+    if (!find_face(editor, photo, face, quad, n_faces, cancellable, error))
+        return NULL;
+    return lk_crop(photo, quad, side);
+}
+
+gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
+                        GCancellable *cancellable, GError **error)
+{
+    g_autoptr(LkPhoto) crop = NULL;
+    LkQuad quad;
+    guint n_faces;
+
+    crop = crop_face(editor, photo, mode, face, &quad, &n_faces, cancellable, error);
+    if (crop == NULL)
+        return FALSE;
+
+    editor->net_has_crop = FALSE;
+    /* `edited` receives the new w_plus, so that the old one survives a failure. */
+    if (!lk_net_invert(editor->net, lk_photo_pixels(crop), editor->edited, cancellable, error))
+        return FALSE;
+    editor->net_has_crop = TRUE;
+
+    float *w_plus = editor->edited;
+    editor->edited = editor->w_plus;
+    editor->w_plus = w_plus;
+    lk_photo_ref(photo);
+    lk_photo_unref(editor->photo);
+    lk_photo_unref(editor->crop);
+    editor->photo = photo;
+    editor->crop = g_steal_pointer(&crop);
+    editor->quad = quad;
+    editor->n_faces = n_faces;
+    return TRUE;
+}
+
+/* ---- pictures
+ * ----------------------------------------------------------------------------------------------- */
+
+static gboolean ensure_inverted(LkEditor *editor, GCancellable *cancellable, GError **error)
+{
+    if (!editor->net_has_crop)
+        editor->net_has_crop =
+            lk_net_invert(editor->net, lk_photo_pixels(editor->crop), editor->w_plus, cancellable, error);
+    return editor->net_has_crop;
+}
+
+LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMode mode,
+                            GCancellable *cancellable, GError **error)
+{
+    g_autofree guint8 *pixels = NULL;
+    const guint side = lk_model_config(editor->model)->resolution;
+
+    g_return_val_if_fail(editor->photo != NULL, NULL);
+
+    if (!ensure_inverted(editor, cancellable, error))
+        return NULL;
+    lk_edit_apply(editor->model, editor->w_plus, values, editor->edited);
+    pixels = g_malloc((gsize)4 * side * side);
+    if (!lk_net_generate(editor->net, editor->edited, mode, pixels, cancellable, error))
+        return NULL;
+    return lk_photo_new(side, side, pixels);
+}
+
+LkPhoto *lk_editor_compose(const LkEditor *editor, const LkPhoto *picture)
+{
+    g_return_val_if_fail(editor->photo != NULL, NULL);
+
+    return lk_paste(editor->photo, &editor->quad, picture);
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "session.h"
+
+#include "worker.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A picture of older values is given up when the newer ones have rested for so long, in milliseconds: longer
+ * than the pause between two events of a moving hand, shorter than anyone calls a wait. */
+enum { REST_TIME = 80 };
+
+struct _LkSession {
+    GObject parent_instance;
+
+    GMainContext *context;
+    LkWorker *worker; /* NULL: closed */
+    LkModel *model;
+    guint n_values;
+    GPtrArray *jobs;     /* all that the worker has; not owned */
+    LkJob *opening;      /* the newest open, or NULL */
+    LkJob *making;       /* the picture being made, or NULL */
+    GSource *rest_timer; /* or NULL */
+
+    LkPhoto *photo;
+    LkPhoto *picture;
+    float *values;
+    float *made;            /* values of the last picture that was made or failed */
+    gboolean made_is_valid; /* FALSE: none yet of this photo */
+
+    LkSessionState state; /* as last notified */
+    gboolean modified;
+};
+
+enum { PROP_STATE = 1, PROP_MODIFIED, N_PROPERTIES };
+enum { PICTURE, FAILED, N_SIGNALS };
+
+static GParamSpec *properties[N_PROPERTIES];
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE(LkSession, lk_session, G_TYPE_OBJECT)
+
+GType lk_session_state_get_type(void)
+{
+    static GType type;
+    static const GEnumValue values[] = {
+        {LK_SESSION_EMPTY, "LK_SESSION_EMPTY", "empty"},
+        {LK_SESSION_OPENING, "LK_SESSION_OPENING", "opening"},
+        {LK_SESSION_READY, "LK_SESSION_READY", "ready"},
+        {LK_SESSION_BUSY, "LK_SESSION_BUSY", "busy"},
+        {0, NULL, NULL},
+    };
+
+    if (g_once_init_enter(&type))
+        g_once_init_leave(&type, g_enum_register_static("LkSessionState", values));
+    return type;
+}
+
+/* ---- state
+ * -------------------------------------------------------------------------------------------------- */
+
+static gsize values_size(LkSession *self)
+{
+    return self->n_values * sizeof(float);
+}
+
+static gboolean values_are_made(LkSession *self)
+{
+    return self->made_is_valid && memcmp(self->made, self->values, values_size(self)) == 0;
+}
+
+static LkSessionState current_state(LkSession *self)
+{
+    if (self->opening != NULL)
+        return LK_SESSION_OPENING;
+    if (self->photo == NULL)
+        return LK_SESSION_EMPTY;
+    return self->making != NULL ? LK_SESSION_BUSY : LK_SESSION_READY;
+}
+
+static void notify_state(LkSession *self)
+{
+    const LkSessionState state = current_state(self);
+
+    if (state == self->state || self->worker == NULL)
+        return;
+    self->state = state;
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_STATE]);
+}
+
+static void notify_modified(LkSession *self)
+{
+    gboolean modified = FALSE;
+
+    for (guint k = 0; k < self->n_values; k++)
+        modified |= self->values[k] != 0;
+    if (modified == self->modified)
+        return;
+    self->modified = modified;
+    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_MODIFIED]);
+}
+
+/* ---- jobs
+ * --------------------------------------------------------------------------------------------------- */
+
+static LkJob *submit(LkSession *self, LkJob *job)
+{
+    g_ptr_array_add(self->jobs, job);
+    lk_worker_submit(self->worker, job);
+    return job;
+}
+
+static LkJob *job_with_values(LkSession *self, LkJobKind kind, GCancellable *cancellable)
+{
+    LkJob *job = lk_job_new(kind, cancellable);
+
+    job->n_values = self->n_values;
+    job->values = g_memdup2(self->values, values_size(self));
+    return job;
+}
+
+/* Starts a picture where one is missing. Every change ends here, so that what is shown always comes to be
+ * what is set. */
+static void make_missing_picture(LkSession *self)
+{
+    const gboolean can = self->worker != NULL && self->photo != NULL && self->opening == NULL;
+
+    if (can && self->making == NULL && !values_are_made(self))
+        self->making = submit(self, job_with_values(self, LK_JOB_PICTURE, NULL));
+    notify_state(self);
+}
+
+static void stop_rest_timer(LkSession *self)
+{
+    if (self->rest_timer == NULL)
+        return;
+    g_source_destroy(self->rest_timer);
+    g_clear_pointer(&self->rest_timer, g_source_unref);
+}
+
+static gboolean values_rest(gpointer data)
+{
+    LkSession *self = data;
+    LkJob *making = self->making;
+
+    stop_rest_timer(self);
+    if (making != NULL && memcmp(making->values, self->values, values_size(self)) != 0)
+        g_cancellable_cancel(making->cancellable);
+    return G_SOURCE_REMOVE;
+}
+
+static void start_rest_timer(LkSession *self)
+{
+    stop_rest_timer(self);
+    self->rest_timer = g_timeout_source_new(REST_TIME);
+    g_source_set_callback(self->rest_timer, values_rest, self, NULL);
+    g_source_attach(self->rest_timer, self->context);
+}
+
+static void values_changed(LkSession *self)
+{
+    notify_modified(self);
+    if (self->making != NULL)
+        start_rest_timer(self);
+    make_missing_picture(self);
+}
+
+/* ---- results
+ * ------------------------------------------------------------------------------------------------ */
+
+static void return_task(LkJob *job)
+{
+    if (job->error != NULL)
+        g_task_return_error(job->task, g_steal_pointer(&job->error));
+    else
+        g_task_return_boolean(job->task, TRUE);
+}
+
+static void open_done(LkSession *self, LkJob *job)
+{
+    if (self->opening == job)
+        self->opening = NULL;
+    if (job->error == NULL) {
+        lk_photo_unref(self->photo);
+        self->photo = lk_photo_ref(job->photo);
+        g_clear_pointer(&self->picture, lk_photo_unref);
+        self->made_is_valid = FALSE;
+        memset(self->values, 0, values_size(self));
+        notify_modified(self);
+    }
+    make_missing_picture(self);
+    return_task(job);
+}
+
+static void picture_done(LkSession *self, LkJob *job)
+{
+    const gboolean cancelled = g_error_matches(job->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+
+    self->making = NULL;
+    if (!cancelled) {
+        memcpy(self->made, job->values, values_size(self));
+        self->made_is_valid = TRUE;
+    }
+    if (job->error == NULL) {
+        lk_photo_unref(self->picture);
+        self->picture = lk_photo_ref(job->composed);
+    }
+    /* The next picture is started before this one is shown: the device need not wait for the window. */
+    make_missing_picture(self);
+    if (cancelled || self->worker == NULL)
+        return;
+    if (job->error == NULL)
+        g_signal_emit(self, signals[PICTURE], 0, job->composed, job->face);
+    else
+        g_signal_emit(self, signals[FAILED], 0, job->error->message);
+}
+
+static void job_done(LkJob *job, gpointer data)
+{
+    /* A callback may drop the last reference. */
+    g_autoptr(LkSession) self = g_object_ref(data);
+
+    g_ptr_array_remove_fast(self->jobs, job);
+    switch (job->kind) {
+    case LK_JOB_OPEN:
+        open_done(self, job);
+        break;
+    case LK_JOB_PICTURE:
+        picture_done(self, job);
+        break;
+    case LK_JOB_EXPORT:
+        return_task(job);
+        break;
+    }
+    lk_job_free(job);
+}
+
+/* ---- life
+ * --------------------------------------------------------------------------------------------------- */
+
+static void cancel_job(gpointer job, gpointer data)
+{
+    g_cancellable_cancel(((LkJob *)job)->cancellable);
+}
+
+void lk_session_close(LkSession *self)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+
+    /* Without a worker no signal is emitted and no job is submitted. */
+    LkWorker *worker = g_steal_pointer(&self->worker);
+    if (worker == NULL)
+        return;
+    stop_rest_timer(self);
+    g_ptr_array_foreach(self->jobs, cancel_job, NULL);
+    lk_worker_free(worker);
+}
+
+static void lk_session_dispose(GObject *object)
+{
+    LkSession *self = LK_SESSION(object);
+
+    lk_session_close(self);
+    g_clear_pointer(&self->photo, lk_photo_unref);
+    g_clear_pointer(&self->picture, lk_photo_unref);
+    G_OBJECT_CLASS(lk_session_parent_class)->dispose(object);
+}
+
+static void lk_session_finalize(GObject *object)
+{
+    LkSession *self = LK_SESSION(object);
+
+    g_ptr_array_unref(self->jobs);
+    g_main_context_unref(self->context);
+    lk_model_unref(self->model);
+    g_free(self->values);
+    g_free(self->made);
+    G_OBJECT_CLASS(lk_session_parent_class)->finalize(object);
+}
+
+static void lk_session_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    LkSession *self = LK_SESSION(object);
+
+    switch (id) {
+    case PROP_STATE:
+        g_value_set_enum(value, lk_session_get_state(self));
+        break;
+    case PROP_MODIFIED:
+        g_value_set_boolean(value, self->modified);
+        break;
+    default:
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    }
+}
+
+static void lk_session_class_init(LkSessionClass *class)
+{
+    GObjectClass *object_class = G_OBJECT_CLASS(class);
+    const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
+    object_class->dispose = lk_session_dispose;
+    object_class->finalize = lk_session_finalize;
+    object_class->get_property = lk_session_get_property;
+
+    properties[PROP_STATE] =
+        g_param_spec_enum("state", NULL, NULL, LK_TYPE_SESSION_STATE, LK_SESSION_EMPTY, flags);
+    properties[PROP_MODIFIED] = g_param_spec_boolean("modified", NULL, NULL, FALSE, flags);
+    g_object_class_install_properties(object_class, N_PROPERTIES, properties);
+
+    signals[PICTURE] = g_signal_new("picture", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                    G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_POINTER);
+    signals[FAILED] = g_signal_new("failed", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                   G_TYPE_NONE, 1, G_TYPE_STRING);
+}
+
+static void lk_session_init(LkSession *self)
+{
+    self->context = g_main_context_ref_thread_default();
+    self->jobs = g_ptr_array_new();
+}
+
+LkSession *lk_session_new(const LkEditorOptions *options, LkModel *model)
+{
+    LkSession *self = g_object_new(LK_TYPE_SESSION, NULL);
+
+    self->model = lk_model_ref(model);
+    self->n_values = lk_model_n_directions(model);
+    /* One more than needed: a model without directions has values, too. */
+    self->values = g_new0(float, self->n_values + 1);
+    self->made = g_new0(float, self->n_values + 1);
+    self->worker = lk_worker_new(options, model, self->context, job_done, self);
+    return self;
+}
+
+/* ---- what the window calls
+ * ---------------------------------------------------------------------------------- */
+
+LkSessionState lk_session_get_state(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), LK_SESSION_EMPTY);
+    return current_state(self);
+}
+
+LkModel *lk_session_get_model(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), NULL);
+    return self->model;
+}
+
+LkPhoto *lk_session_get_photo(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), NULL);
+    return self->photo;
+}
+
+LkPhoto *lk_session_get_picture(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), NULL);
+    return self->picture;
+}
+
+gboolean lk_session_get_modified(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), FALSE);
+    return self->modified;
+}
+
+static GTask *task_new(LkSession *self, gpointer tag, GAsyncReadyCallback callback, gpointer user_data)
+{
+    /* No cancellable: a job that was done before it could be cancelled is reported as done. */
+    GTask *task = g_task_new(self, NULL, callback, user_data);
+
+    g_task_set_source_tag(task, tag);
+    return task;
+}
+
+void lk_session_open_async(LkSession *self, const char *path, LkOpenMode mode, GCancellable *cancellable,
+                           GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(path != NULL);
+
+    g_autoptr(GTask) task = task_new(self, lk_session_open_async, callback, user_data);
+    if (self->worker == NULL) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the session is closed");
+        return;
+    }
+    if (self->opening != NULL)
+        g_cancellable_cancel(self->opening->cancellable);
+    if (self->making != NULL)
+        g_cancellable_cancel(self->making->cancellable);
+
+    LkJob *job = lk_job_new(LK_JOB_OPEN, cancellable);
+    job->path = g_strdup(path);
+    job->mode = mode;
+    job->task = g_steal_pointer(&task);
+    self->opening = submit(self, job);
+    notify_state(self);
+}
+
+gboolean lk_session_open_finish(LkSession *self, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
+    g_return_val_if_fail(g_async_result_is_tagged(result, lk_session_open_async), FALSE);
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+void lk_session_set_value(LkSession *self, guint direction, float value)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(direction < self->n_values && isfinite(value));
+
+    const LkDirection *range = lk_model_direction(self->model, direction);
+    value = CLAMP(value, range->minimum, range->maximum);
+    if (value == self->values[direction])
+        return;
+    self->values[direction] = value;
+    values_changed(self);
+}
+
+float lk_session_get_value(LkSession *self, guint direction)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self) && direction < self->n_values, 0);
+    return self->values[direction];
+}
+
+void lk_session_reset(LkSession *self)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+
+    memset(self->values, 0, values_size(self));
+    values_changed(self);
+}
+
+void lk_session_export_async(LkSession *self, const char *path, GCancellable *cancellable,
+                             GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(path != NULL);
+
+    g_autoptr(GTask) task = task_new(self, lk_session_export_async, callback, user_data);
+    if (self->worker == NULL || self->photo == NULL) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "no photo is open");
+        return;
+    }
+    if (self->opening != NULL) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_BUSY, "a photo is being opened");
+        return;
+    }
+
+    LkJob *job = job_with_values(self, LK_JOB_EXPORT, cancellable);
+    job->path = g_strdup(path);
+    job->task = g_steal_pointer(&task);
+    submit(self, job);
+}
+
+gboolean lk_session_export_finish(LkSession *self, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
+    g_return_val_if_fail(g_async_result_is_tagged(result, lk_session_export_async), FALSE);
+    return g_task_propagate_boolean(G_TASK(result), error);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "worker.h"
+
+struct _LkWorker {
+    GThread *thread;
+    GAsyncQueue *jobs;     /* to the thread; &last_job ends it */
+    GAsyncQueue *finished; /* from the thread */
+    GSource *wake;         /* in the owner's context; gives `finished` to done */
+    void (*done)(LkJob *job, gpointer data);
+    gpointer data;
+
+    /* The thread's own. */
+    LkEditorOptions options;
+    LkModel *model;
+    LkEditor *editor; /* NULL until a photo is opened */
+};
+
+static LkJob last_job;
+
+/* ---- jobs
+ * --------------------------------------------------------------------------------------------------- */
+
+static void cancel_inner(GCancellable *outer, GCancellable *inner)
+{
+    g_cancellable_cancel(inner);
+}
+
+LkJob *lk_job_new(LkJobKind kind, GCancellable *outer)
+{
+    LkJob *job = g_new0(LkJob, 1);
+
+    job->kind = kind;
+    job->cancellable = g_cancellable_new();
+    if (outer != NULL) {
+        job->outer = g_object_ref(outer);
+        job->outer_handler = g_cancellable_connect(outer, G_CALLBACK(cancel_inner),
+                                                   g_object_ref(job->cancellable), g_object_unref);
+    }
+    return job;
+}
+
+void lk_job_free(LkJob *job)
+{
+    g_cancellable_disconnect(job->outer, job->outer_handler);
+    g_clear_object(&job->outer);
+    g_clear_object(&job->cancellable);
+    g_clear_object(&job->task);
+    g_clear_error(&job->error);
+    lk_photo_unref(job->photo);
+    lk_photo_unref(job->composed);
+    lk_photo_unref(job->face);
+    g_free(job->path);
+    g_free(job->values);
+    g_free(job);
+}
+
+/* ---- the thread
+ * --------------------------------------------------------------------------------------------- */
+
+static gboolean ensure_editor(LkWorker *worker, GError **error)
+{
+    if (worker->editor == NULL)
+        worker->editor = lk_editor_new_for_model(&worker->options, worker->model, error);
+    return worker->editor != NULL;
+}
+
+/* The editor sees only pixels; people want to read which file it was. */
+static void name_file(LkJob *job)
+{
+    if (job->error != NULL && job->error->domain == LK_PHOTO_ERROR)
+        g_prefix_error(&job->error, "%s: ", job->path);
+}
+
+static void open_photo(LkWorker *worker, LkJob *job)
+{
+    g_autoptr(LkPhoto) photo = lk_photo_open(job->path, &job->error);
+
+    if (photo == NULL || !ensure_editor(worker, &job->error))
+        return;
+    if (!lk_editor_open(worker->editor, photo, job->mode, 0, job->cancellable, &job->error)) {
+        name_file(job);
+        return;
+    }
+    job->photo = g_steal_pointer(&photo);
+}
+
+static void make_picture(LkWorker *worker, LkJob *job)
+{
+    job->face =
+        lk_editor_generate(worker->editor, job->values, LK_INVERSION_STYLERES, job->cancellable, &job->error);
+    if (job->face != NULL)
+        job->composed = lk_editor_compose(worker->editor, job->face);
+}
+
+static void export_picture(LkWorker *worker, LkJob *job)
+{
+    make_picture(worker, job);
+    if (job->error == NULL && !g_cancellable_set_error_if_cancelled(job->cancellable, &job->error))
+        lk_photo_save_png(job->composed, job->path, &job->error);
+}
+
+static void do_job(LkWorker *worker, LkJob *job)
+{
+    if (g_cancellable_set_error_if_cancelled(job->cancellable, &job->error))
+        return;
+    switch (job->kind) {
+    case LK_JOB_OPEN:
+        open_photo(worker, job);
+        break;
+    case LK_JOB_PICTURE:
+        make_picture(worker, job);
+        break;
+    case LK_JOB_EXPORT:
+        export_picture(worker, job);
+        break;
+    }
+}
+
+static gpointer run_worker(gpointer data)
+{
+    LkWorker *worker = data;
+    LkJob *job;
+
+    while ((job = g_async_queue_pop(worker->jobs)) != &last_job) {
+        do_job(worker, job);
+        g_async_queue_push(worker->finished, job);
+        g_source_set_ready_time(worker->wake, 0);
+    }
+    /* The device belongs to this thread, so it goes with it. */
+    g_clear_pointer(&worker->editor, lk_editor_free);
+    return NULL;
+}
+
+/* ---- the owner's side
+ * --------------------------------------------------------------------------------------- */
+
+static void deliver(LkWorker *worker)
+{
+    LkJob *job;
+
+    while ((job = g_async_queue_try_pop(worker->finished)) != NULL)
+        worker->done(job, worker->data);
+}
+
+static gboolean wake_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+    g_source_set_ready_time(source, -1);
+    return callback(data);
+}
+
+static gboolean wake(gpointer data)
+{
+    LkWorker *worker = data;
+    LkJob *job = g_async_queue_try_pop(worker->finished);
+
+    /* One job a time: done may free this worker. What is left wakes the source again. */
+    if (job == NULL)
+        return G_SOURCE_CONTINUE;
+    if (g_async_queue_length(worker->finished) > 0)
+        g_source_set_ready_time(worker->wake, 0);
+    worker->done(job, worker->data);
+    return G_SOURCE_CONTINUE;
+}
+
+static GSource *wake_source_new(LkWorker *worker, GMainContext *context)
+{
+    static GSourceFuncs functions = {.dispatch = wake_dispatch};
+    GSource *source = g_source_new(&functions, sizeof(GSource));
+
+    g_source_set_static_name(source, "LkWorker");
+    g_source_set_callback(source, wake, worker, NULL);
+    g_source_attach(source, context);
+    return source;
+}
+
+LkWorker *lk_worker_new(const LkEditorOptions *options, LkModel *model, GMainContext *context,
+                        void (*done)(LkJob *job, gpointer data), gpointer data)
+{
+    LkWorker *worker = g_new0(LkWorker, 1);
+
+    worker->options = *options;
+    worker->options.model = NULL;
+    worker->options.device = g_strdup(options->device);
+    worker->model = lk_model_ref(model);
+    worker->jobs = g_async_queue_new();
+    worker->finished = g_async_queue_new();
+    worker->done = done;
+    worker->data = data;
+    worker->wake = wake_source_new(worker, context);
+    worker->thread = g_thread_new("editor", run_worker, worker);
+    return worker;
+}
+
+void lk_worker_submit(LkWorker *worker, LkJob *job)
+{
+    g_async_queue_push(worker->jobs, job);
+}
+
+void lk_worker_free(LkWorker *worker)
+{
+    g_async_queue_push(worker->jobs, &last_job);
+    g_thread_join(worker->thread);
+    deliver(worker);
+    g_source_destroy(worker->wake);
+    g_source_unref(worker->wake);
+    g_async_queue_unref(worker->jobs);
+    g_async_queue_unref(worker->finished);
+    lk_model_unref(worker->model);
+    g_free((char *)worker->options.device);
+    g_free(worker);
+}

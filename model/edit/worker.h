@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * worker.h - the thread behind an LkSession. It owns the LkEditor, made when the first photo is opened, and
+ * does one job after the other in the order they came. Private to model/edit.
+ */
+#pragma once
+
+#include "editor.h"
+
+G_BEGIN_DECLS
+
+typedef enum { LK_JOB_OPEN, LK_JOB_PICTURE, LK_JOB_EXPORT } LkJobKind;
+
+/* What to do, and what came of it. The worker has it from lk_worker_submit until it is given to `done`. */
+typedef struct {
+    LkJobKind kind;
+    char *path;      /* OPEN, EXPORT */
+    LkOpenMode mode; /* OPEN */
+    float *values;   /* PICTURE, EXPORT: one per direction */
+    guint n_values;
+    GTask *task; /* OPEN, EXPORT: the session's, the worker leaves it alone */
+
+    GCancellable *cancellable; /* of this job alone */
+    GCancellable *outer;       /* the caller's, which cancels the job's; or NULL */
+    gulong outer_handler;
+
+    LkPhoto *photo;    /* OPEN */
+    LkPhoto *composed; /* PICTURE */
+    LkPhoto *face;     /* PICTURE */
+    GError *error;     /* NULL: done */
+} LkJob;
+
+LkJob *lk_job_new(LkJobKind kind, GCancellable *outer);
+void lk_job_free(LkJob *job);
+
+typedef struct _LkWorker LkWorker;
+
+/* done: called in context with every finished job, which is then its owner's. */
+LkWorker *lk_worker_new(const LkEditorOptions *options, LkModel *model, GMainContext *context,
+                        void (*done)(LkJob *job, gpointer data), gpointer data);
+
+void lk_worker_submit(LkWorker *worker, LkJob *job); /* takes the job */
+
+/* Waits for the jobs submitted, gives each to `done`, ends the thread. Cancel them before to have it soon. */
+void lk_worker_free(LkWorker *worker);
+
+G_END_DECLS
