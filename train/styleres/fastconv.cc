@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Convolution with its usual neighbours (style scaling before; demodulation, bias, leaky ReLU and 2x phase shuffle after)
-// as one forward and one backward call for the CPU, on oneDNN. Tensors are float32, batch x height x width x channel in
-// memory; fastconv.py holds the autograd side and documents the operation.
+// as one forward and one backward call for the CPU. Tensors are float32, batch x height x width x channel in memory;
+// fastconv.py holds the autograd side and documents the operation.
 //
-// A plan fixes the shapes and picks one of two internal forms:
-//   direct    oneDNN reads and writes channels-last tensors, nothing is copied;
-//   winograd  F(4x4, 3x3), twice as fast on larger maps, but only in oneDNN's 16-channel-blocked layout. Copying into
-//             that layout does the style scaling on the way, copying out of it does the activation.
+// A plan fixes the shapes and picks the algorithm: Winograd's (fastconv_winograd.h) for 3x3 convolutions of stride 1 with
+// whole blocks of channels, else oneDNN's direct one, with the scaling and the activation in passes of their own.
+
+#include "fastconv_winograd.h"
 
 #include <dnnl.hpp>
 
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -25,34 +21,6 @@ using Desc = memory::desc;
 using Tag = memory::format_tag;
 
 namespace {
-
-constexpr int LANES = 16;
-typedef float Vec __attribute__((vector_size(LANES * sizeof(float))));
-
-inline Vec load(const float *p, int count)
-{
-    Vec v = {};
-    if (count == LANES)
-        std::memcpy(&v, p, sizeof v);
-    else
-        for (int i = 0; i < count; i++)
-            v[i] = p[i];
-    return v;
-}
-
-inline void store(float *p, Vec v, int count)
-{
-    if (count == LANES)
-        std::memcpy(p, &v, sizeof v);
-    else
-        for (int i = 0; i < count; i++)
-            p[i] = v[i];
-}
-
-inline Vec broadcast(float x)
-{
-    return x - Vec{};
-}
 
 engine &cpu()
 {
@@ -97,279 +65,427 @@ private:
 Arena arena;
 std::mutex lock;
 
-// Where 16 channels of one pixel lie: offset = image * n + pixel * p + block * b.
-struct Layout {
-    int64_t n, p, b;
-    static Layout channels_last(int64_t pixels, int64_t channels) { return {pixels * channels, channels, LANES}; }
-    static Layout blocked(int64_t pixels, int64_t channels)
+// A layout of the weights and the copies between it and the caller's two (0: O,I,H,W in memory, 1: O,H,W,I).
+struct Weights {
+    Desc own;
+    reorder into[2], out_of[2];
+    Weights() = default;
+    Weights(const Desc &layout, const Desc user[2]) : own(layout)
     {
-        int64_t blocks = (channels + LANES - 1) / LANES;
-        return {blocks * pixels * LANES, LANES, pixels * LANES};
+        for (int i = 0; i < 2; i++) {
+            into[i] = reorder(reorder::primitive_desc(cpu(), user[i], cpu(), own));
+            out_of[i] = reorder(reorder::primitive_desc(cpu(), own, cpu(), user[i]));
+        }
     }
+    size_t bytes() const { return Arena::round_up(own.get_size()); }
 };
 
-// One oneDNN primitive with the weights brought into its layout and its scratch memory.
+// One oneDNN primitive with its weights' layout and its scratch memory.
 struct Pass {
     primitive conv;
-    Desc weights, scratch;
-    std::shared_ptr<reorder> to_pass[2], from_pass[2];  // indexed by the caller's weight layout
-    size_t arena_bytes() const { return Arena::round_up(weights.get_size()) + Arena::round_up(scratch.get_size()); }
+    Weights weights;
+    Desc scratch;
+    size_t bytes() const { return scratch.get_size() ? weights.bytes() + Arena::round_up(scratch.get_size()) : weights.bytes(); }
 };
 
 struct Plan {
     int64_t n, ci, h, w, co, oh, ow;
     bool winograd, upsample;
     Desc src, dst, bias, user_weights[2];
-    Pass forward, forward_bias, data, weights, weights_bias;
+    Pass forward, forward_bias, data, weights, weights_bias;  // direct only
+    Weights inputs_first, outputs_first;                      // winograd only: 3, 3, I, O and 3, 3, O, I
 
-    int64_t in_pixels() const { return h * w; }
-    int64_t out_pixels() const { return oh * ow; }
     int64_t phases() const { return upsample ? 4 : 1; }
     int64_t out_channels() const { return co / phases(); }
-    Layout src_layout() const
+    winograd::Map map() const { return {n, h, w}; }
+    size_t work_bytes() const { return Arena::round_up(winograd::work_floats(ci, co) * sizeof(float)); }
+    size_t transformed_bytes() const
     {
-        return winograd ? Layout::blocked(in_pixels(), ci) : Layout::channels_last(in_pixels(), ci);
+        return Arena::round_up(std::max(winograd::weights_floats(ci, co), winograd::weights_floats(co, ci)) *
+                               sizeof(float));
     }
-    Layout dst_layout() const
+    size_t arena_bytes() const
     {
-        return winograd ? Layout::blocked(out_pixels(), co) : Layout::channels_last(out_pixels(), co);
+        size_t maps = Arena::round_up(src.get_size()) * 2 + Arena::round_up(dst.get_size());
+        if (winograd)
+            return maps + (work_bytes() + transformed_bytes() + inputs_first.bytes()) * 2;
+        return maps + forward.bytes() + forward_bias.bytes() + data.bytes() + weights.bytes() + weights_bias.bytes();
     }
 };
 
-primitive_attr user_scratch()
+// What a call passes through the library unchanged: see fastconv_forward.
+struct Operands {
+    const float *x, *weights;
+    int layout;
+    const float *style, *scale, *bias;
+    float slope;
+};
+
+struct Gradients {
+    const float *dy, *y;
+    float *dx, *dweights, *dstyle, *dscale, *dbias;
+};
+
+// ---------------------------------------------------------------- plans
+
+template <class Primitive, class PrimitiveDesc>
+Pass make_pass(const PrimitiveDesc &pd, const Desc &weights, const Desc user[2])
 {
-    primitive_attr a;
-    a.set_scratchpad_mode(scratchpad_mode::user);
-    return a;
+    return {Primitive(pd), Weights(weights, user), pd.scratchpad_desc()};
 }
 
-template <class PrimitiveDesc> Pass make_pass(const PrimitiveDesc &pd, const primitive &conv, const Desc &weights)
+void build_direct(Plan &plan, int64_t kernel, int64_t stride, int64_t pad)
 {
-    Pass pass;
-    pass.conv = conv;
-    pass.weights = weights;
-    pass.scratch = pd.scratchpad_desc();
-    return pass;
-}
-
-void add_reorders(Pass &pass, const Desc user[2], bool into)
-{
-    for (int i = 0; i < 2; i++) {
-        const Desc &a = into ? user[i] : pass.weights, &b = into ? pass.weights : user[i];
-        auto r = std::make_shared<reorder>(reorder::primitive_desc(cpu(), a, cpu(), b));
-        (into ? pass.to_pass : pass.from_pass)[i] = r;
-    }
-}
-
-void build_passes(Plan &plan, int64_t kernel, int64_t stride, int64_t pad)
-{
-    auto f32 = memory::data_type::f32;
-    auto algorithm = plan.winograd ? algorithm::convolution_winograd : algorithm::convolution_direct;
-    Tag tag = plan.winograd ? Tag::nChw16c : Tag::nhwc;
-    plan.src = Desc({plan.n, plan.ci, plan.h, plan.w}, f32, tag);
-    plan.dst = Desc({plan.n, plan.co, plan.oh, plan.ow}, f32, tag);
-    plan.bias = Desc({plan.co}, f32, Tag::x);
-    memory::dims wdims = {plan.co, plan.ci, kernel, kernel}, s = {stride, stride}, p = {pad, pad};
-    Desc any(wdims, f32, Tag::any);
-    plan.user_weights[0] = Desc(wdims, f32, Tag::oihw);
-    plan.user_weights[1] = Desc(wdims, f32, Tag::ohwi);
-    auto attr = user_scratch();
+    auto direct = algorithm::convolution_direct;
     auto training = prop_kind::forward_training;
+    const Desc &x = plan.src, &y = plan.dst, &b = plan.bias, *user = plan.user_weights;
+    Desc any({plan.co, plan.ci, kernel, kernel}, memory::data_type::f32, Tag::any);
+    memory::dims s = {stride, stride}, p = {pad, pad};
+    primitive_attr attr;
+    attr.set_scratchpad_mode(scratchpad_mode::user);
 
-    convolution_forward::primitive_desc f({training, algorithm, plan.src, any, plan.dst, s, p, p}, attr, cpu());
-    plan.forward = make_pass(f, convolution_forward(f), f.weights_desc());
-    add_reorders(plan.forward, plan.user_weights, true);
-    convolution_backward_data::primitive_desc d({algorithm, plan.src, any, plan.dst, s, p, p}, attr, cpu(), f);
-    plan.data = make_pass(d, convolution_backward_data(d), d.weights_desc());
-    add_reorders(plan.data, plan.user_weights, true);
-    convolution_backward_weights::primitive_desc w({algorithm, plan.src, any, plan.dst, s, p, p}, attr, cpu(), f);
-    plan.weights = make_pass(w, convolution_backward_weights(w), w.diff_weights_desc());
-    add_reorders(plan.weights, plan.user_weights, false);
-    if (plan.winograd)
-        return;  // its bias always rides on the copy out of the blocked layout
-    convolution_forward::primitive_desc fb({training, algorithm, plan.src, any, plan.bias, plan.dst, s, p, p}, attr,
-                                           cpu());
-    plan.forward_bias = make_pass(fb, convolution_forward(fb), fb.weights_desc());
-    add_reorders(plan.forward_bias, plan.user_weights, true);
-    convolution_backward_weights::primitive_desc wb({algorithm, plan.src, any, plan.bias, plan.dst, s, p, p}, attr,
-                                                    cpu(), f);
-    plan.weights_bias = make_pass(wb, convolution_backward_weights(wb), wb.diff_weights_desc());
-    add_reorders(plan.weights_bias, plan.user_weights, false);
+    convolution_forward::primitive_desc f({training, direct, x, any, y, s, p, p}, attr, cpu());
+    convolution_forward::primitive_desc fb({training, direct, x, any, b, y, s, p, p}, attr, cpu());
+    convolution_backward_data::primitive_desc d({direct, x, any, y, s, p, p}, attr, cpu(), f);
+    convolution_backward_weights::primitive_desc w({direct, x, any, y, s, p, p}, attr, cpu(), f);
+    convolution_backward_weights::primitive_desc wb({direct, x, any, b, y, s, p, p}, attr, cpu(), f);
+    plan.forward = make_pass<convolution_forward>(f, f.weights_desc(), user);
+    plan.forward_bias = make_pass<convolution_forward>(fb, fb.weights_desc(), user);
+    plan.data = make_pass<convolution_backward_data>(d, d.weights_desc(), user);
+    plan.weights = make_pass<convolution_backward_weights>(w, w.diff_weights_desc(), user);
+    plan.weights_bias = make_pass<convolution_backward_weights>(wb, wb.diff_weights_desc(), user);
 }
 
-memory view(const Desc &d, const float *p)
+void build_winograd(Plan &plan)
 {
-    return memory(d, cpu(), const_cast<float *>(p));
+    memory::dims shape = {plan.co, plan.ci, 3, 3};
+    int64_t taps = plan.co * plan.ci;
+    auto f32 = memory::data_type::f32;
+    plan.inputs_first = Weights(Desc(shape, f32, memory::dims{1, plan.co, 3 * taps, taps}), plan.user_weights);
+    plan.outputs_first = Weights(Desc(shape, f32, memory::dims{plan.ci, 1, 3 * taps, taps}), plan.user_weights);
 }
 
-memory scratch_for(const Pass &pass)
+std::unique_ptr<Plan> new_plan(const int64_t *v, bool allow_winograd)
 {
-    return view(pass.scratch, arena.take(pass.scratch.get_size()));
+    auto plan = std::make_unique<Plan>();
+    auto f32 = memory::data_type::f32;
+    int64_t kernel = v[5], stride = v[6], pad = v[7];
+    plan->n = v[0], plan->ci = v[1], plan->h = v[2], plan->w = v[3], plan->co = v[4];
+    plan->upsample = v[8];
+    plan->oh = (plan->h + 2 * pad - kernel) / stride + 1;
+    plan->ow = (plan->w + 2 * pad - kernel) / stride + 1;
+    plan->src = Desc({plan->n, plan->ci, plan->h, plan->w}, f32, Tag::nhwc);
+    plan->dst = Desc({plan->n, plan->co, plan->oh, plan->ow}, f32, Tag::nhwc);
+    plan->bias = Desc({plan->co}, f32, Tag::x);
+    plan->user_weights[0] = Desc({plan->co, plan->ci, kernel, kernel}, f32, Tag::oihw);
+    plan->user_weights[1] = Desc({plan->co, plan->ci, kernel, kernel}, f32, Tag::ohwi);
+    plan->winograd = allow_winograd && kernel == 3 && stride == 1 && pad == 1 && plan->ci % LANES == 0 &&
+                     plan->out_channels() % LANES == 0 && plan->map().tiles() >= winograd::ROWS;
+    if (plan->winograd)
+        build_winograd(*plan);
+    else
+        build_direct(*plan, kernel, stride, pad);
+    return plan;
 }
 
-memory weights_for(const Pass &pass, const Plan &plan, const float *weights, int layout)
-{
-    memory user = view(plan.user_weights[layout], weights);
-    if (pass.weights == plan.user_weights[layout])
-        return user;
-    memory own = view(pass.weights, arena.take(pass.weights.get_size()));
-    pass.to_pass[layout]->execute(queue(), user, own);
-    return own;
-}
+// ---------------------------------------------------------------- passes around a direct convolution
 
-// to = from * style[image][channel] (style may be null); blocked targets get zeros in their unused channels.
-void scale_channels(const float *from, Layout lf, float *to, Layout lt, const float *style, int64_t n, int64_t pixels,
-                    int64_t channels)
+// to = from * style[image][channel]
+void scale_channels(const Plan &plan, const float *from, const float *style, float *to)
 {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t b = 0, c = 0; c < channels; b++, c += LANES) {
-            int count = std::min<int64_t>(LANES, channels - c), out = lt.p == LANES ? LANES : count;
-            const float *f = from + i * lf.n + b * lf.b;
-            float *t = to + i * lt.n + b * lt.b;
-            Vec s = style ? load(style + i * channels + c, count) : broadcast(1);
-            if (count == LANES)
-                for (int64_t p = 0; p < pixels; p++)
-                    store(t + p * lt.p, load(f + p * lf.p, LANES) * s, LANES);
-            else
-                for (int64_t p = 0; p < pixels; p++)
-                    store(t + p * lt.p, load(f + p * lf.p, count) * s, out);
+    int64_t pixels = plan.h * plan.w, channels = plan.ci;
+    for (int64_t i = 0; i < plan.n; i++)
+        for (int64_t p = 0; p < pixels; p++) {
+            int64_t o = (i * pixels + p) * channels;
+            for (int64_t c = 0; c < channels; c++)
+                to[o + c] = from[o + c] * style[i * channels + c];
         }
 }
 
-// The gradient of scale_channels: dx = g * style, dstyle[image][channel] = sum of g * x over the map.
-void scale_channels_backward(const float *g, Layout lg, const float *x, float *dx, Layout lx, const float *style,
-                             float *dstyle, int64_t n, int64_t pixels, int64_t channels)
+// The gradient of scale_channels, g: dx = g * style, dstyle[image][channel] = sum of g * x over the map.
+void scale_channels_backward(const Plan &plan, const float *g, const float *x, const float *style, float *dx,
+                             float *dstyle)
 {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t b = 0, c = 0; c < channels; b++, c += LANES) {
+    int64_t pixels = plan.h * plan.w, channels = plan.ci;
+    for (int64_t i = 0; i < plan.n; i++)
+        for (int64_t c = 0; c < channels; c += LANES) {
             int count = std::min<int64_t>(LANES, channels - c);
-            const float *gp = g + i * lg.n + b * lg.b;
-            int64_t o = i * lx.n + b * lx.b;
             Vec s = load(style + i * channels + c, count), sum = {};
             for (int64_t p = 0; p < pixels; p++) {
-                Vec v = load(gp + p * lg.p, count);
-                sum += v * load(x + o + p * lx.p, count);
-                store(dx + o + p * lx.p, v * s, count);
+                int64_t o = (i * pixels + p) * channels + c;
+                Vec v = load(g + o, count);
+                sum += v * load(x + o, count);
+                store(dx + o, v * s, count);
             }
             store(dstyle + i * channels + c, sum, count);
         }
 }
 
-// Walks the 16-channel runs of a convolution's output next to the matching runs of the operation's output: with
+// Walks the convolution's output row by row, up to 16 channels at a time, next to the operation's output: with
 // upsampling, channel phase * C + c of pixel (y, x) belongs to channel c of pixel (2y + phase / 2, 2x + phase % 2).
-template <class Row> void for_each_run(const Plan &plan, Row row)
+template <class Row> void for_each_row(const Plan &plan, Row row)
 {
     int64_t channels = plan.out_channels(), grid = plan.upsample ? 2 : 1;
-    Layout lc = plan.dst_layout();
-    Layout ly = Layout::channels_last(plan.out_pixels() * plan.phases(), channels);
     for (int64_t i = 0; i < plan.n; i++)
         for (int64_t phase = 0; phase < plan.phases(); phase++)
-            for (int64_t c = 0; c < channels; c += LANES) {
-                int64_t all = phase * channels + c;
-                int64_t run = i * lc.n + (lc.p == LANES ? all / LANES * lc.b + all % LANES : all);
+            for (int64_t c = 0; c < channels; c += LANES)
                 for (int64_t y = 0; y < plan.oh; y++) {
-                    int64_t pixel = (y * grid + phase / 2) * plan.ow * grid + phase % 2;
-                    row(i, c, run + y * plan.ow * lc.p, lc.p, i * ly.n + pixel * ly.p + c, grid * ly.p);
+                    int64_t in_conv = (i * plan.oh + y) * plan.ow * plan.co + phase * channels + c;
+                    int64_t pixel = ((i * plan.oh + y) * grid + phase / 2) * plan.ow * grid + phase % 2;
+                    row(i, c, in_conv, pixel * channels + c, grid * channels);
                 }
-            }
 }
 
 // y = lrelu(conv * scale + bias)
 void activate(const Plan &plan, const float *conv, const float *scale, const float *bias, float slope, float *out)
 {
     int64_t channels = plan.out_channels();
-    for_each_run(plan, [&](int64_t i, int64_t c, int64_t from, int64_t fstep, int64_t to, int64_t tstep) {
+    for_each_row(plan, [&](int64_t i, int64_t c, int64_t from, int64_t to, int64_t step) {
         int count = std::min<int64_t>(LANES, channels - c);
         Vec d = scale ? load(scale + i * channels + c, count) : broadcast(1);
         Vec b = bias ? load(bias + c, count) : Vec{};
-        const float *f = conv + from;
-        float *t = out + to;
-        auto run = [&](int lanes) {
-            for (int64_t x = 0; x < plan.ow; x++) {
-                Vec z = load(f + x * fstep, lanes) * d + b;
-                store(t + x * tstep, z > 0 ? z : z * slope, lanes);
-            }
-        };
-        if (count == LANES)
-            run(LANES);
-        else
-            run(count);
+        for (int64_t x = 0; x < plan.ow; x++) {
+            Vec z = load(conv + from + x * plan.co, count) * d + b;
+            store(out + to + x * step, z > 0 ? z : z * slope, count);
+        }
     });
 }
 
-// The gradient of activate, from its output y: z is y with the activation undone. Sums over all pixels and phases;
-// dscale and dbias must start at zero.
-void activate_backward(const Plan &plan, const float *dy, const float *y, const float *scale, const float *bias,
-                       float slope, float *dconv, float *dscale, float *dbias)
+// The gradient of activate, from its output y: y with the activation undone is conv * scale + bias. Sums go over all
+// pixels and phases; dscale and dbias must start at zero. Without scale and activation y is not read.
+void activate_backward(const Plan &plan, const Operands &in, const Gradients &to, float *dconv)
 {
     int64_t channels = plan.out_channels();
-    float inverse = 1 / slope;
-    bool identity = slope == 1;
-    for_each_run(plan, [&](int64_t i, int64_t c, int64_t to, int64_t tstep, int64_t from, int64_t fstep) {
+    float inverse = 1 / in.slope;
+    bool needs_y = in.scale || in.slope != 1;
+    for_each_row(plan, [&](int64_t i, int64_t c, int64_t conv, int64_t out, int64_t step) {
         int count = std::min<int64_t>(LANES, channels - c);
-        Vec d = scale ? load(scale + i * channels + c, count) : broadcast(1);
-        Vec b = bias ? load(bias + c, count) : Vec{};
-        Vec sum = {}, dot = {};
-        auto run = [&](int lanes) {
-            for (int64_t x = 0; x < plan.ow; x++) {
-                Vec g = load(dy + from + x * fstep, lanes);
-                if (!identity || scale) {
-                    Vec v = load(y + from + x * fstep, lanes);
-                    g = v > 0 ? g : g * slope;
-                    dot += g * ((v > 0 ? v : v * inverse) - b);
-                }
-                sum += g;
-                store(dconv + to + x * tstep, g * d, lanes);
+        Vec d = in.scale ? load(in.scale + i * channels + c, count) : broadcast(1);
+        Vec b = in.bias ? load(in.bias + c, count) : Vec{}, sum = {}, dot = {};
+        for (int64_t x = 0; x < plan.ow; x++) {
+            Vec g = load(to.dy + out + x * step, count);
+            if (needs_y) {
+                Vec v = load(to.y + out + x * step, count);
+                g = v > 0 ? g : g * in.slope;
+                dot += g * ((v > 0 ? v : v * inverse) - b);
             }
-        };
-        if (count == LANES)
-            run(LANES);
-        else
-            run(count);
-        if (scale)
-            store(dscale + i * channels + c, load(dscale + i * channels + c, count) + dot / d, count);
-        if (dbias)
-            store(dbias + c, load(dbias + c, count) + sum, count);
+            sum += g;
+            store(dconv + conv + x * plan.co, g * d, count);
+        }
+        if (in.scale)
+            store(to.dscale + i * channels + c, load(to.dscale + i * channels + c, count) + dot / d, count);
+        if (to.dbias)
+            store(to.dbias + c, load(to.dbias + c, count) + sum, count);
     });
 }
 
-bool winograd_pays(int64_t ci, int64_t co, int64_t h, int64_t w)
+// dbias[channel] += sum of dy
+void sum_channels(const Plan &plan, const float *dy, float *dbias)
 {
-    return ci % LANES == 0 && co % LANES == 0 && ci >= 32 && co >= 32 && h >= 12 && w >= 12;
+    for (int64_t c = 0; c < plan.co; c += LANES) {
+        int count = std::min<int64_t>(LANES, plan.co - c);
+        Vec sum = {};
+        for (int64_t p = 0; p < plan.n * plan.oh * plan.ow; p++)
+            sum += load(dy + p * plan.co + c, count);
+        store(dbias + c, load(dbias + c, count) + sum, count);
+    }
 }
 
-std::unique_ptr<Plan> new_plan(const int64_t *v, int algorithm)
+// ---------------------------------------------------------------- direct
+
+memory view(const Desc &d, const float *p)
 {
-    auto plan = std::make_unique<Plan>();
-    int64_t kernel = v[5], stride = v[6], pad = v[7];
-    plan->n = v[0], plan->ci = v[1], plan->h = v[2], plan->w = v[3], plan->co = v[4];
-    plan->upsample = v[8];
-    plan->oh = (plan->h + 2 * pad - kernel) / stride + 1;
-    plan->ow = (plan->w + 2 * pad - kernel) / stride + 1;
-    bool able = kernel == 3 && stride == 1 && pad == 1 && plan->out_channels() % LANES == 0;
-    plan->winograd = able && (algorithm == 2 || (algorithm == 0 && winograd_pays(plan->ci, plan->co, plan->h, plan->w)));
-    try {
-        build_passes(*plan, kernel, stride, pad);
-    } catch (const error &) {
-        if (!plan->winograd)
-            throw;
-        plan->winograd = false;
-        build_passes(*plan, kernel, stride, pad);
+    return memory(d, cpu(), const_cast<float *>(p));
+}
+
+memory take(const Desc &d)
+{
+    return view(d, arena.take(d.get_size()));
+}
+
+memory weights_for(const Pass &pass, const Plan &plan, const Operands &in)
+{
+    memory user = view(plan.user_weights[in.layout], in.weights), own = take(pass.weights.own);
+    pass.weights.into[in.layout].execute(queue(), user, own);
+    return own;
+}
+
+bool has_finish(const Plan &plan, const Operands &in)
+{
+    return in.scale || in.slope != 1 || plan.upsample;
+}
+
+const float *styled_input(const Plan &plan, const Operands &in)
+{
+    if (!in.style)
+        return in.x;
+    float *copy = arena.take(plan.src.get_size());
+    scale_channels(plan, in.x, in.style, copy);
+    return copy;
+}
+
+void direct_forward(const Plan &plan, const Operands &in, float *y)
+{
+    bool finish = has_finish(plan, in), bias_inside = in.bias && !finish;
+    const Pass &pass = bias_inside ? plan.forward_bias : plan.forward;
+    memory src = view(plan.src, styled_input(plan, in));
+    memory dst = finish ? take(plan.dst) : view(plan.dst, y);
+    std::unordered_map<int, memory> args = {{DNNL_ARG_SRC, src},
+                                            {DNNL_ARG_WEIGHTS, weights_for(pass, plan, in)},
+                                            {DNNL_ARG_DST, dst},
+                                            {DNNL_ARG_SCRATCHPAD, take(pass.scratch)}};
+    if (bias_inside)
+        args[DNNL_ARG_BIAS] = view(plan.bias, in.bias);
+    pass.conv.execute(queue(), args);
+    queue().wait();
+    if (finish)
+        activate(plan, static_cast<float *>(dst.get_data_handle()), in.scale, in.bias, in.slope, y);
+}
+
+void direct_weights(const Plan &plan, const Operands &in, const Gradients &to, const float *ddst, bool bias_inside)
+{
+    const Pass &pass = bias_inside ? plan.weights_bias : plan.weights;
+    memory dw = take(pass.weights.own);
+    std::unordered_map<int, memory> args = {{DNNL_ARG_SRC, view(plan.src, styled_input(plan, in))},
+                                            {DNNL_ARG_DIFF_DST, view(plan.dst, ddst)},
+                                            {DNNL_ARG_DIFF_WEIGHTS, dw},
+                                            {DNNL_ARG_SCRATCHPAD, take(pass.scratch)}};
+    if (bias_inside)
+        args[DNNL_ARG_DIFF_BIAS] = view(plan.bias, to.dbias);
+    pass.conv.execute(queue(), args);
+    if (to.dweights) {
+        memory user = view(plan.user_weights[in.layout], to.dweights);
+        pass.weights.out_of[in.layout].execute(queue(), dw, user);
     }
-    return plan;
+    queue().wait();
+}
+
+void direct_data(const Plan &plan, const Operands &in, const Gradients &to, const float *ddst)
+{
+    float *dsrc = in.style ? arena.take(plan.src.get_size()) : to.dx;
+    plan.data.conv.execute(queue(), {{DNNL_ARG_DIFF_DST, view(plan.dst, ddst)},
+                                     {DNNL_ARG_WEIGHTS, weights_for(plan.data, plan, in)},
+                                     {DNNL_ARG_DIFF_SRC, view(plan.src, dsrc)},
+                                     {DNNL_ARG_SCRATCHPAD, take(plan.data.scratch)}});
+    queue().wait();
+    if (in.style)
+        scale_channels_backward(plan, dsrc, in.x, in.style, to.dx, to.dstyle);
+}
+
+// ---------------------------------------------------------------- winograd
+
+float *transformed_weights(const Plan &plan, const Operands &in, bool backward)
+{
+    const Weights &layout = backward ? plan.outputs_first : plan.inputs_first;
+    memory user = view(plan.user_weights[in.layout], in.weights), own = take(layout.own);
+    layout.into[in.layout].execute(queue(), user, own);
+    queue().wait();
+    float *u = arena.take(plan.transformed_bytes());
+    const float *w = static_cast<float *>(own.get_data_handle());
+    if (backward)
+        winograd::transform_weights(w, plan.co, plan.ci, true, u);
+    else
+        winograd::transform_weights(w, plan.ci, plan.co, false, u);
+    return u;
+}
+
+void winograd_forward(const Plan &plan, const Operands &in, float *out)
+{
+    int64_t channels = plan.out_channels(), grid = plan.upsample ? 2 : 1, ow = plan.ow * grid;
+    const float *u = transformed_weights(plan, in, false);
+    float *work = arena.take(plan.work_bytes());
+    winograd::convolve(
+        in.x, plan.map(), plan.ci, in.style, u, plan.co, work,
+        [&](const winograd::Tile &t, int64_t all, int rows, int columns, Vec y[4][4]) {
+            int64_t phase = all / channels, c = all % channels;
+            Vec d = in.scale ? load(in.scale + t.image * channels + c) : broadcast(1);
+            Vec b = in.bias ? load(in.bias + c) : Vec{};
+            for (int r = 0; r < rows; r++) {
+                int64_t line = (t.image * plan.oh + t.y + r) * grid + phase / 2;
+                float *to = out + (line * ow + t.x * grid + phase % 2) * channels + c;
+                for (int k = 0; k < columns; k++) {
+                    Vec z = y[r][k] * d + b;
+                    store(to + k * grid * channels, z > 0 ? z : z * in.slope);
+                }
+            }
+        });
+}
+
+void winograd_weights(const Plan &plan, const Operands &in, const Gradients &to, const float *ddst)
+{
+    float *du = arena.take(plan.transformed_bytes()), *work = arena.take(plan.work_bytes());
+    memory dw = take(plan.inputs_first.own), user = view(plan.user_weights[in.layout], to.dweights);
+    winograd::correlate(in.x, plan.map(), plan.ci, in.style, ddst, plan.co, work, du);
+    winograd::weights_gradient(du, plan.ci, plan.co, static_cast<float *>(dw.get_data_handle()));
+    plan.inputs_first.out_of[in.layout].execute(queue(), dw, user);
+    queue().wait();
+}
+
+void winograd_data(const Plan &plan, const Operands &in, const Gradients &to, const float *ddst)
+{
+    const float *u = transformed_weights(plan, in, true);
+    float *work = arena.take(plan.work_bytes());
+    if (in.style)
+        std::fill_n(to.dstyle, plan.n * plan.ci, 0.f);
+    winograd::convolve(ddst, plan.map(), plan.co, nullptr, u, plan.ci, work,
+                       [&](const winograd::Tile &t, int64_t c, int rows, int columns, Vec g[4][4]) {
+                           int64_t first = ((t.image * plan.h + t.y) * plan.w + t.x) * plan.ci + c;
+                           Vec s = in.style ? load(in.style + t.image * plan.ci + c) : broadcast(1), sum = {};
+                           for (int r = 0; r < rows; r++)
+                               for (int k = 0; k < columns; k++) {
+                                   int64_t o = first + (r * plan.w + k) * plan.ci;
+                                   if (in.style)
+                                       sum += g[r][k] * load(in.x + o);
+                                   store(to.dx + o, g[r][k] * s);
+                               }
+                           if (in.style) {
+                               float *total = to.dstyle + t.image * plan.ci + c;
+                               store(total, load(total) + sum);
+                           }
+                       });
+}
+
+void backward(const Plan &plan, const Operands &in, const Gradients &to)
+{
+    const float *ddst = to.dy;
+    bool finish = has_finish(plan, in), bias_inside = to.dbias && !finish && !plan.winograd;
+    if (finish) {
+        float *copy = arena.take(plan.dst.get_size());
+        activate_backward(plan, in, to, copy);
+        ddst = copy;
+    } else if (to.dbias && plan.winograd) {
+        sum_channels(plan, to.dy, to.dbias);
+    }
+    if (to.dweights && plan.winograd)
+        winograd_weights(plan, in, to, ddst);
+    else if (to.dweights || bias_inside)
+        direct_weights(plan, in, to, ddst, bias_inside);
+    if (to.dx)
+        (plan.winograd ? winograd_data : direct_data)(plan, in, to, ddst);
+}
+
+template <class Work> int guarded(const Plan *plan, Work work)
+{
+    std::lock_guard<std::mutex> guard(lock);
+    try {
+        arena.begin(plan->arena_bytes());
+        work();
+        return 0;
+    } catch (const std::exception &) {
+        return -1;
+    }
 }
 
 }  // namespace
 
 extern "C" {
 
-// shape: n, ci, h, w, co, kernel, stride, pad, upsample. algorithm: 0 choose, 1 direct, 2 winograd where possible.
-// Null if oneDNN cannot do it. Plans live as long as the process.
-Plan *fastconv_plan(const int64_t *shape, int algorithm)
+// shape: n, ci, h, w, co, kernel, stride, pad, upsample. Null if oneDNN cannot do it. Plans live as long as the process.
+Plan *fastconv_plan(const int64_t *shape, int allow_winograd)
 {
     std::lock_guard<std::mutex> guard(lock);
     try {
-        return new_plan(shape, algorithm).release();
+        return new_plan(shape, allow_winograd).release();
     } catch (const std::exception &) {
         return nullptr;
     }
@@ -385,33 +501,8 @@ int fastconv_is_winograd(const Plan *plan)
 int fastconv_forward(const Plan *plan, const float *x, const float *weights, int layout, const float *style,
                      const float *scale, const float *bias, float slope, float *y)
 {
-    std::lock_guard<std::mutex> guard(lock);
-    try {
-        bool finish = plan->winograd || scale || slope != 1 || plan->upsample;
-        const Pass &pass = bias && !finish ? plan->forward_bias : plan->forward;
-        arena.begin(pass.arena_bytes() + Arena::round_up(plan->src.get_size()) + Arena::round_up(plan->dst.get_size()));
-        const float *src = x;
-        if (style || plan->winograd) {
-            float *copy = arena.take(plan->src.get_size());
-            scale_channels(x, Layout::channels_last(plan->in_pixels(), plan->ci), copy, plan->src_layout(), style,
-                           plan->n, plan->in_pixels(), plan->ci);
-            src = copy;
-        }
-        float *dst = finish ? arena.take(plan->dst.get_size()) : y;
-        std::unordered_map<int, memory> args = {{DNNL_ARG_SRC, view(plan->src, src)},
-                                                {DNNL_ARG_WEIGHTS, weights_for(pass, *plan, weights, layout)},
-                                                {DNNL_ARG_DST, view(plan->dst, dst)},
-                                                {DNNL_ARG_SCRATCHPAD, scratch_for(pass)}};
-        if (bias && !finish)
-            args[DNNL_ARG_BIAS] = view(plan->bias, bias);
-        pass.conv.execute(queue(), args);
-        queue().wait();
-        if (finish)
-            activate(*plan, dst, scale, bias, slope, y);
-        return 0;
-    } catch (const std::exception &) {
-        return -1;
-    }
+    Operands in = {x, weights, layout, style, scale, bias, slope};
+    return guarded(plan, [&] { (plan->winograd ? winograd_forward : direct_forward)(*plan, in, y); });
 }
 
 // Gradients of fastconv_forward. dx, dweights, dbias may be null when not needed; dstyle and dscale go with style and
@@ -420,58 +511,9 @@ int fastconv_backward(const Plan *plan, const float *dy, const float *y, const f
                       int layout, const float *style, const float *scale, const float *bias, float slope, float *dx,
                       float *dweights, float *dstyle, float *dscale, float *dbias)
 {
-    std::lock_guard<std::mutex> guard(lock);
-    try {
-        bool finish = plan->winograd || scale || slope != 1 || plan->upsample;
-        const Pass &wpass = dbias && !finish ? plan->weights_bias : plan->weights;
-        arena.begin(wpass.arena_bytes() + plan->data.arena_bytes() + 2 * Arena::round_up(plan->src.get_size()) +
-                    Arena::round_up(plan->dst.get_size()) + Arena::round_up(plan->user_weights[0].get_size()));
-        Layout user = Layout::channels_last(plan->in_pixels(), plan->ci), own = plan->src_layout();
-        const float *ddst = dy;
-        if (finish) {
-            float *copy = arena.take(plan->dst.get_size());
-            activate_backward(*plan, dy, y, scale, bias, slope, copy, dscale, dbias);
-            ddst = copy;
-        }
-        if (dweights || (dbias && !finish)) {
-            const float *src = x;
-            if (style || plan->winograd) {
-                float *copy = arena.take(plan->src.get_size());
-                scale_channels(x, user, copy, own, style, plan->n, plan->in_pixels(), plan->ci);
-                src = copy;
-            }
-            bool same = dweights && wpass.weights == plan->user_weights[layout];
-            memory dw = view(wpass.weights, same ? dweights : arena.take(wpass.weights.get_size()));
-            std::unordered_map<int, memory> args = {{DNNL_ARG_SRC, view(plan->src, src)},
-                                                    {DNNL_ARG_DIFF_DST, view(plan->dst, ddst)},
-                                                    {DNNL_ARG_DIFF_WEIGHTS, dw},
-                                                    {DNNL_ARG_SCRATCHPAD, scratch_for(wpass)}};
-            if (dbias && !finish)
-                args[DNNL_ARG_DIFF_BIAS] = view(plan->bias, dbias);
-            wpass.conv.execute(queue(), args);
-            if (dweights && !same) {
-                memory out = view(plan->user_weights[layout], dweights);
-                wpass.from_pass[layout]->execute(queue(), dw, out);
-            }
-        }
-        if (dx) {
-            bool copy = style || plan->winograd;
-            float *dsrc = copy ? arena.take(plan->src.get_size()) : dx;
-            plan->data.conv.execute(queue(), {{DNNL_ARG_DIFF_DST, view(plan->dst, ddst)},
-                                              {DNNL_ARG_WEIGHTS, weights_for(plan->data, *plan, weights, layout)},
-                                              {DNNL_ARG_DIFF_SRC, view(plan->src, dsrc)},
-                                              {DNNL_ARG_SCRATCHPAD, scratch_for(plan->data)}});
-            queue().wait();
-            if (style)
-                scale_channels_backward(dsrc, own, x, dx, user, style, dstyle, plan->n, plan->in_pixels(), plan->ci);
-            else if (copy)
-                scale_channels(dsrc, own, dx, user, nullptr, plan->n, plan->in_pixels(), plan->ci);
-        }
-        queue().wait();
-        return 0;
-    } catch (const std::exception &) {
-        return -1;
-    }
+    Operands in = {x, weights, layout, style, scale, bias, slope};
+    Gradients to = {dy, y, dx, dweights, dstyle, dscale, dbias};
+    return guarded(plan, [&] { backward(*plan, in, to); });
 }
 
 }  // extern "C"

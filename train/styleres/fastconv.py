@@ -5,7 +5,7 @@
 
 Everything works without the library, only slower: each function falls back to the PyTorch expression in its docstring
 when the library is not built, a tensor is not a float32 CPU tensor, or oneDNN cannot do the case. FASTCONV=off forces
-that; FASTCONV=direct and FASTCONV=winograd fix the algorithm. Gradients of gradients exist only in the fallback.
+that; FASTCONV=direct goes without Winograd's algorithm. Gradients of gradients exist only in the fallback.
 """
 
 import ctypes
@@ -21,14 +21,16 @@ from torch.autograd.function import once_differentiable
 
 HERE = Path(__file__).resolve().parent
 LIBRARY = HERE / "libfastconv.so"
-FLAGS = ["-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-fno-math-errno", "-Wall", "-Wextra"]
-ALGORITHMS = {"auto": 0, "direct": 1, "winograd": 2}
+FLAGS = ["-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=fast",
+         "-Wall", "-Wextra"]
 
 
 def build():
     """Compile the library beside its source, for this machine's processor."""
+    part = LIBRARY.with_suffix(".part")
     command = [os.environ.get("CXX", "c++"), *FLAGS, "-shared", "-fPIC", str(HERE / "fastconv.cc")]
-    subprocess.run([*command, "-o", str(LIBRARY), "-ldnnl"], check=True)
+    subprocess.run([*command, "-o", str(part), "-ldnnl"], check=True)
+    part.replace(LIBRARY)  # a running process keeps the old one
     _library.cache_clear()
 
 
@@ -55,8 +57,7 @@ def available():
 
 @functools.lru_cache(None)
 def _plan(*shape):
-    algorithm = ALGORITHMS.get(os.environ.get("FASTCONV", "auto"), 0)
-    return _library().fastconv_plan((ctypes.c_int64 * 9)(*shape), algorithm)
+    return _library().fastconv_plan((ctypes.c_int64 * 9)(*shape), os.environ.get("FASTCONV") != "direct")
 
 
 def _pointer(tensor):

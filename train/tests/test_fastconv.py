@@ -40,7 +40,8 @@ class FastConvTest(unittest.TestCase):
 
         def same_upstream(y):
             if not upstream:
-                upstream.append(torch.randn(y.shape))
+                # Not through outputs so near zero that rounding decides on which side of the kink they are.
+                upstream.append(torch.randn(y.shape) * (y.detach().abs() > 1e-3))
             return upstream[0].to(y.dtype)
 
         doubles = [t if t is None else t.double() for t in tensors]
@@ -62,10 +63,10 @@ class LibraryTest(FastConvTest):
                      lambda x, w, b: F.conv2d(x, w, b, stride, pad), tensors, 2e-5)
 
     def test_direct(self):
-        self.conv(2, 128, 8, 8, 128, 3, 1, 1, True, False)
+        self.conv(2, 40, 8, 8, 128, 3, 1, 1, True, False)
 
     def test_direct_without_bias(self):
-        self.conv(2, 96, 8, 8, 64, 3, 1, 1, False, False)
+        self.conv(2, 96, 8, 8, 40, 3, 1, 1, False, False)
 
     def test_stride_two_odd_size(self):
         self.conv(3, 32, 15, 18, 48, 3, 2, 1, True, False)

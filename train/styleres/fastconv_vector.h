@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Sixteen float lanes: one AVX-512 register, or what the compiler makes of it elsewhere.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+constexpr int LANES = 16;
+typedef float Vec __attribute__((vector_size(LANES * sizeof(float))));
+
+inline Vec broadcast(float x)
+{
+    return x - Vec{};
+}
+
+inline Vec load(const float *p)
+{
+    Vec v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+
+inline void store(float *p, Vec v)
+{
+    std::memcpy(p, &v, sizeof v);
+}
+
+// The first `count` lanes only; the others read as zero.
+inline Vec load(const float *p, int count)
+{
+    if (count == LANES)
+        return load(p);
+    Vec v = {};
+    for (int i = 0; i < count; i++)
+        v[i] = p[i];
+    return v;
+}
+
+inline void store(float *p, Vec v, int count)
+{
+    if (count == LANES)
+        store(p, v);
+    else
+        for (int i = 0; i < count; i++)
+            p[i] = v[i];
+}
