@@ -355,16 +355,26 @@ class Synthesis(nn.Module):
 
     def high(self, feats, rgb, w, stop=None):
         """Features F (or F'') and low()'s picture -> picture of side `stop` (None: full resolution)."""
+        return self.features_at(feats, rgb, w, stop or self.resolutions[-1])[1]
+
+    def features_at(self, feats, rgb, w, side):
+        """Features F (or F'') and low()'s picture -> features and picture after the block of that side."""
         x, first = feats, self.resolutions.index(self.embed_res)
         for index, resolution in enumerate(self.resolutions[first:], first):
-            if stop is not None and resolution > stop:
-                break
             block, row = self.block(resolution), 2 * index - 1
             if resolution != self.embed_res:
                 x = block.conv0(x, w[:, row])
             x = block.conv1(x, w[:, row + 1])
             rgb = upsample_rgb(rgb) + block.torgb(x, w[:, row + 2])
-        return rgb
+            if resolution >= side:
+                break
+        return x, rgb
+
+    def last_block(self, x, rgb, w):
+        """features_at(half the full side), or a cut of it -> full-resolution picture."""
+        block, row = self.block(self.resolutions[-1]), 2 * (len(self.resolutions) - 1) - 1
+        x = block.conv1(block.conv0(x, w[:, row]), w[:, row + 1])
+        return upsample_rgb(rgb) + block.torgb(x, w[:, row + 2])
 
 
 class Generator(nn.Module):
@@ -394,6 +404,8 @@ class StyleRes(nn.Module):
                 self.e4e.styles[row].linear.weight.zero_()
                 for direction in self.direction.values():
                     direction[row].zero_()
+            # That block starts as plain upsampling of the picture before it.
+            self.synthesis.block(config["resolution"]).torgb.weight.zero_()
 
     @property
     def synthesis(self):

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every layer against the goldens, and the fused forms against their definitions."""
+import sys
+import unittest
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import golden  # noqa: E402
+from styleres import networks  # noqa: E402
+from styleres.evaluate import to_bytes  # noqa: E402
+
+MODIFY = "generator_smooth/synthesis.b64.modify_feature_"
+
+
+class NetworkTest(unittest.TestCase):
+    def setUp(self):
+        torch.manual_seed(1)
+        torch.set_grad_enabled(False)
+
+    def tearDown(self):
+        torch.set_grad_enabled(True)
+
+    def close(self, got, want, tolerance=2e-5):
+        self.assertEqual(got.shape, want.shape)
+        self.assertLess(float((got - want).abs().max()), tolerance * max(1.0, float(want.abs().max())))
+
+
+class GoldenTest(NetworkTest):
+    def test_affine(self):
+        layer = golden.load_parameters(networks.EqualLinear(64, 16), "affine")
+        x, y = golden.load("affine", "x", "y")
+        self.close(layer(x), y)
+
+    def test_modulated_convolutions(self):
+        for case, upsample in (("modconv3x3", False), ("modconv3x3_clamp", False), ("modconv3x3_up2", True),
+                               ("modconv3x3_up2_5", True)):
+            with self.subTest(case):
+                weight, x, w, y = golden.load(case, "weight", "x", "w", "y")
+                layer = networks.SynthesisConv(weight.shape[1], weight.shape[0], 64, upsample, y.shape[2], True)
+                self.close(golden.load_parameters(layer, case)(x, w), y)
+
+    def test_to_rgb_and_skip(self):
+        x, w, previous, rgb, up, y = golden.load("torgb_skip", "x", "w", "img_prev", "rgb", "img_up", "y")
+        layer = golden.load_parameters(networks.ToRgb(16, 64), "torgb_skip")
+        self.close(layer(x, w), rgb)
+        self.close(networks.upsample_rgb(previous), up)
+        self.close(networks.upsample_rgb(previous) + layer(x, w), y)
+
+    def test_fir_upsampling(self):
+        x, y = golden.load("fir_up2", "x", "y")
+        self.close(networks.upsample_rgb(x), y)
+
+    def test_bottlenecks(self):
+        for case, outputs, stride in (("bottleneck_s1", 32, 1), ("bottleneck_s2", 32, 2), ("bottleneck_s2_proj", 64, 2)):
+            with self.subTest(case):
+                x, y = golden.load(case, "x", "y")
+                unit = golden.load_parameters(networks.Bottleneck(32, outputs, stride, outputs // 16), case)
+                self.close(unit(x), y)
+
+    def test_squeeze_excitation(self):
+        x, y = golden.load("se", "x", "y")
+        self.close(golden.load_parameters(networks.SqueezeExcitation(64, 4), "se")(x), y)
+
+    def test_style_head(self):
+        x, y = golden.load("style_block16", "x", "y")
+        self.close(golden.load_parameters(networks.StyleHead(32, 4, 32), "style_block16")(x), y)
+
+    def test_bilinear(self):
+        x, y, x16, y16 = golden.load("bilinear2x", "x", "y", "x16", "y16")
+        self.close(networks.upsample_bilinear(x, y.shape[2:]), y)
+        self.close(networks.upsample_bilinear(x16, y16.shape[2:]), y16)
+
+    def test_res_layers(self):
+        for case, inputs, outputs, stride in (("reslayers_s1", 32, 32, 1), ("reslayers_s1_proj", 48, 32, 1),
+                                              ("reslayers_s2", 32, 32, 2), ("reslayers_to1", 32, 1, 1)):
+            with self.subTest(case):
+                x, y = golden.load(case, "x", "y")
+                self.close(golden.load_parameters(networks.ResLayers(inputs, outputs, stride), case)(x), y)
+
+    def test_residual_features(self):
+        enc_feat, feats, aligned, extracted = golden.load("e1_8x8", "enc_feat", "F_feats", "aligned", "extracted")
+        alignment = golden.fill_by_rule(networks.FeatureAlignment(128, 512), MODIFY + "alignment.")
+        self.close(alignment(enc_feat, feats), aligned)
+        extraction = golden.fill_by_rule(networks.FeatureExtraction(512), MODIFY + "extraction.")
+        self.close(extraction(aligned), extracted)
+
+    def test_gate_network(self):
+        x, y, delta, gate, fused = golden.load("e2_8x8", "x", "y", "deltaF", "gate", "fused")
+        got_delta, got_gate = golden.fill_by_rule(networks.GateNetwork(512, 256), MODIFY + "gates.")(x, y)
+        self.close(got_delta, delta)
+        self.close(got_gate, gate)
+        self.close(x + got_gate * got_delta, fused)
+
+    def test_eight_bits(self):
+        x, y = golden.load("to8bit", "x", "y")
+        got = torch.from_numpy(to_bytes(x.view(1, 1, 64, 64).expand(1, 3, 64, 64).clone()))
+        self.assertTrue(torch.equal(got[0, :, :, 0].flatten(), y))
+
+
+class DefinitionTest(NetworkTest):
+    def test_polyphase_equals_transposed_convolution_and_fir(self):
+        weight, x = torch.randn(5, 6, 3, 3).double(), torch.randn(2, 6, 7, 9).double()
+        fir = torch.tensor([1.0, 3, 3, 1]).double().outer(torch.tensor([1.0, 3, 3, 1]).double()) / 64 * 4
+        plain = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        plain = F.conv2d(plain.reshape(-1, 1, *plain.shape[2:]), fir[None, None], padding=1).reshape(2, 5, 14, 18)
+        fused = networks.styled_conv2d(x, networks.polyphase_weight(weight), padding=1, upsample=True)
+        self.close(fused, plain, 1e-12)
+
+    def test_upsample_rgb_equals_zero_insertion_and_fir(self):
+        x = torch.randn(2, 3, 5, 7).double()
+        fir = torch.tensor([1.0, 3, 3, 1]).double().outer(torch.tensor([1.0, 3, 3, 1]).double()) / 64 * 4
+        spread = torch.zeros(6, 1, 10, 14).double()
+        spread[:, 0, ::2, ::2] = x.reshape(6, 5, 7)
+        plain = F.conv2d(F.pad(spread, (2, 1, 2, 1)), fir[None, None]).reshape(2, 3, 10, 14)
+        self.close(networks.upsample_rgb(x), plain, 1e-12)
+
+
+if __name__ == "__main__":
+    unittest.main()
