@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training, checkpoints, several processes, the last block, export; all on a very small model and random pictures."""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import tiny  # noqa: E402
+from styleres import config, evaluate, export, flops, grow  # noqa: E402
+from styleres.networks import StyleRes  # noqa: E402
+from styleres.train import Processes, Trainer  # noqa: E402
+
+
+class TrainingTest(unittest.TestCase):
+    def setUp(self):
+        torch.set_num_threads(1)
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.data = tiny.make_data(self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def trainer(self, **settings):
+        return Trainer(tiny.settings(**settings), self.data, Processes())
+
+    def same(self, first, second):
+        self.assertEqual(first.keys(), second.keys())
+        for name in first:
+            self.assertTrue(torch.equal(first[name], second[name]), name)
+
+
+class DataTest(TrainingTest):
+    def test_held_out_people_are_never_used(self):
+        self.assertNotIn(0, self.data.rows)
+        self.assertNotIn(0, self.data.warps)
+        self.assertNotIn(0, self.data.ages)
+
+    def test_batch_depends_on_the_generator_alone(self):
+        first, second, other = (self.data.batch(np.random.default_rng([1, 0, k])) for k in (5, 5, 6))
+        self.assertTrue(all(torch.equal(a, b) for a, b in zip(first, second)))
+        self.assertFalse(torch.equal(first[0], other[0]))
+        self.assertEqual(tuple(first[0].shape), (3, 3, 32, 32))
+        self.assertLessEqual(float(first[0].abs().max()), 1.0)
+
+    def test_missing_settings_are_refused(self):
+        with self.assertRaises(SystemExit):
+            config.load(tiny.TRAIN / "config.toml", ["train.no_such_key=1"])
+        with self.assertRaises(ValueError):
+            config.check_model(dict(tiny.MODEL, num_ws=10))
+
+
+class RunTest(TrainingTest):
+    def test_loss_falls(self):
+        trainer = self.trainer(steps=60, stages=[[0.0, 16]], learning_rate=3e-3, warmup=5)
+        losses = []
+        for _ in range(60):
+            trainer.update_share()
+            trainer.enter_stage()
+            losses.append(float(trainer.train_step()["full"]))
+        self.assertLess(np.mean(losses[-10:]), 0.85 * np.mean(losses[:5]))
+
+    def test_resume_equals_no_interruption(self):
+        whole = self.trainer()
+        whole.run(self.path("whole.pt"), save_every=1e9)
+        first = self.trainer()
+        for _ in range(4):
+            first.update_share()
+            first.enter_stage()
+            first.train_step()
+        first.save(self.path("part.pt"))
+        torch.manual_seed(99)
+        second = self.trainer(seed=1)
+        second.resume(self.path("part.pt"))
+        second.run(self.path("part.pt"), save_every=1e9)
+        self.assertEqual(second.step, 8)
+        self.assertEqual(second.stage, 32)
+        self.same(whole.model.state_dict(), second.model.state_dict())
+        self.same(whole.ema, second.ema)
+
+    def test_two_processes(self):
+        for sync_every in (1, 4):
+            with self.subTest(sync_every=sync_every):
+                command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+                           "-r", "1", "-t", "1", "--log_dir", self.path("log"),
+                           str(Path(__file__).with_name("worker.py")), self.folder, str(sync_every)]
+                environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
+                done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+                self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+                ranks = [torch.load(self.path(f"rank{rank}.pt")) for rank in (0, 1)]
+                self.assertEqual([rank["step"] for rank in ranks], [8, 8])
+                self.same(ranks[0]["parameters"], ranks[1]["parameters"])
+                alone = self.trainer(sync_every=sync_every)
+                alone.run(self.path("alone.pt"), save_every=1e9)
+                moved = [not torch.equal(value, ranks[0]["parameters"][name])
+                         for name, value in alone.model.named_parameters() if value.requires_grad]
+                self.assertGreater(np.mean(moved), 0.9, "the second process had no influence")
+
+
+class ExportTest(TrainingTest):
+    def exported(self):
+        trainer = self.trainer(steps=4)
+        trainer.run(self.path("model.pt"), save_every=1e9)
+        settings = trainer.config
+        meta = export.metadata(settings["model"], settings["edits"], "Tiny", "CC0-1.0", "card")
+        size = export.write(self.path("m.safetensors"), export.rounded_tensors(trainer.ema, settings["edits"]), meta)
+        self.assertEqual(size, os.path.getsize(self.path("m.safetensors")))
+        return trainer
+
+    def test_reloaded_model_is_the_rounded_one(self):
+        trainer = self.exported()
+        model, meta = export.load_model(self.path("m.safetensors"))
+        self.assertEqual((meta["format"], meta["name"], meta["card"]), ("likeness-model", "Tiny", "card"))
+        for name, value in model.state_dict().items():
+            if name.endswith("num_batches_tracked"):
+                continue
+            want = trainer.ema[name].float()
+            if name.startswith("direction."):
+                want = want * (trainer.config["edits"][name.split(".")[1]]["full"] / export.FULL_VALUE)
+            want = want.half().float() if want.ndim > 1 else want
+            self.assertTrue(torch.allclose(value, want, rtol=1e-6, atol=1e-7), name)
+        again = export.rounded_tensors(model.state_dict(), {k: {"full": 5.0} for k in trainer.config["edits"]})
+        stored, _ = export.read(self.path("m.safetensors"))
+        for name, value in stored.items():
+            self.assertTrue(np.array_equal(value, again[name].astype(np.float32)), name)
+
+    def test_zero_edit_is_the_inversion(self):
+        self.exported()
+        model, _ = export.load_model(self.path("m.safetensors"))
+        pictures = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+        with torch.no_grad():
+            people = evaluate.Portraits(model, pictures)
+            plain, edited = people.picture([0.0, 0.0, 0.0]), people.picture([3.0, 0.0, -2.0])
+        self.assertEqual(plain.shape, (2, 32, 32, 3))
+        self.assertFalse(np.array_equal(plain, edited))
+        counts = flops.count(model)
+        self.assertGreater(counts["inversion"], 0)
+
+    def test_quality_figures(self):
+        pictures = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+        other = np.clip(pictures.astype(int) + 10, 0, 255).astype(np.uint8)
+        self.assertAlmostEqual(float(evaluate.ssim(pictures, pictures).min()), 1.0, places=9)
+        self.assertLess(float(evaluate.ssim(pictures, other).max()), 1.0)
+        self.assertAlmostEqual(float(evaluate.psnr(np.zeros((1, 8, 8, 3)), np.full((1, 8, 8, 3), 10.0))[0]), 28.1308, 3)
+
+    def test_last_block_learns_and_starts_as_plain_upsampling(self):
+        model = StyleRes(tiny.MODEL, ["age"]).eval().requires_grad_(False)
+        settings, processes = tiny.settings(), Processes()
+        settings["grow"].update(batch=2, crop=8)
+        cuts = grow.Cuts(model, self.folder)
+        x, rgb, codes, _ = cuts.batch(np.random.default_rng(1), 2, 8)
+        from styleres.networks import upsample_rgb
+        self.assertTrue(torch.equal(model.synthesis.last_block(x, rgb, codes), upsample_rgb(rgb)))
+        frozen = {name: value.clone() for name, value in model.state_dict().items()}
+        for parameter in grow.block_parameters(model):
+            parameter.requires_grad_(True)
+        steps = grow.train_block(model, cuts, settings["grow"], settings["loss"], processes, minutes=1 / 60)
+        self.assertGreater(steps, 2)
+        for name, value in model.state_dict().items():
+            if ".b32." not in name:
+                self.assertTrue(torch.equal(value, frozen[name]), name)
+        self.assertGreater(float(model.synthesis.b32.torgb.weight.abs().max()), 0.0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A very small model and random training data, enough to run every part of training in seconds."""
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+TRAIN = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TRAIN))
+from styleres import config  # noqa: E402
+from styleres.data import TrainingData  # noqa: E402
+
+MODEL = {
+    "input": 32, "resolution": 32, "w_dim": 16, "num_ws": 8, "embed_res": 8, "noise": False, "gate_channels": 8,
+    "channels": {"4": 16, "8": 16, "16": 8, "32": 8},
+    "encoder": {"stem": 8, "groups": [[8, 8, 1], [8, 16, 1], [16, 16, 1], [16, 16, 1]], "se_ratio": 8,
+                "heads": ["c3", "c3", "p2", "p2", "p1", "p1", "c3", "c3"]}}
+
+
+def settings(**train):
+    """The shipped configuration with the small model; the output grows from 16 to 32 half way."""
+    result = config.load(TRAIN / "config.toml")
+    result["model"] = MODEL
+    config.check_model(MODEL)
+    result["train"].update({"steps": 8, "warmup": 2, "stages": [[0.0, 16], [0.5, 32]], "sync_every": 4,
+                            "mix": {"render": 1, "warp": 1, "age": 1}}, **train)
+    return result
+
+
+def make_data(folder, side=32, people=6):
+    """Random files in the formats that training reads; the first person is held out."""
+    random = np.random.default_rng(7)
+
+    def pictures(count, size=side):
+        coarse = random.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+        return coarse.repeat(size // 4, 1).repeat(size // 4, 2)
+
+    hold = np.arange(people) == 0
+    for name in ("real128", f"real{side}"):
+        np.savez(os.path.join(folder, f"{name}.npz"), img=pictures(people), hold=hold)
+    rows = np.repeat(np.arange(people), 2)
+    deltas = random.uniform(-1, 1, (len(rows), 3)).astype(np.float32)
+    np.savez(os.path.join(folder, "warps.npz"), src=rows, img=pictures(len(rows)), delta=deltas)
+    np.savez(os.path.join(folder, "age.npz"), src=rows, img=pictures(len(rows)), delta=deltas[:, 0])
+    for identity in range(3):
+        np.savez(os.path.join(folder, f"{identity:06d}.npz"), img=pictures(4), par=random.uniform(0, 1, (4, 3)))
+    return read_data(folder)
+
+
+def read_data(folder):
+    return TrainingData(folder, folder, settings()["train"]["mix"])
