@@ -22,8 +22,7 @@ typedef struct {
 
 /* Opens device and model. Takes up to seconds at the first start (programs are compiled and cached). */
 LkEditor *lk_editor_new(const LkEditorOptions *options, GError **error);
-/* The same with a model that is open already (options->model is not looked at); the editor keeps a reference.
- */
+/* The same with a model that is open already, of which it keeps a reference; options->model is not looked at. */
 LkEditor *lk_editor_new_for_model(const LkEditorOptions *options, LkModel *model, GError **error);
 void lk_editor_free(LkEditor *editor); /* NULL is fine */
 
@@ -54,8 +53,7 @@ LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMo
 /* The photo with that picture in place. */
 LkPhoto *lk_editor_compose(const LkEditor *editor, const LkPhoto *picture);
 
-/* w_plus + sum of values[k] x direction k; edited: num_ws x w_dim. A value of 0 leaves every bit as it was.
- */
+/* w_plus + sum of values[k] x direction k; edited: num_ws x w_dim. A 0 leaves every bit as it was. */
 void lk_edit_apply(const LkModel *model, const float *w_plus, const float *values, float *edited);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkEditor, lk_editor_free)

@@ -9,9 +9,12 @@
  * its next stage; while they keep changing it is finished, so that a long drag shows pictures all the way.
  *
  * Signals:
- *   "picture" (LkPhoto *composed, LkPhoto *face)   a new picture: the photo with the edit in place, and the
- * bare face "failed" (const char *message)                  a picture could not be made; the previous one
- * stays Properties (read-only, notify): "state" (LkSessionState), "modified" (boolean: some value is not 0)
+ *
+ * "picture" (LkPhoto *composed, LkPhoto *face): a new picture, the photo with the edit in place and the bare face
+ *
+ * "failed" (const char *message): a picture could not be made; the previous one stays
+ *
+ * Properties (read-only, notify): "state" (LkSessionState), "modified" (boolean: some value is not 0)
  */
 #pragma once
 
@@ -39,9 +42,9 @@ LkSession *lk_session_new(const LkEditorOptions *options, LkModel *model);
 
 LkSessionState lk_session_get_state(LkSession *session);
 LkModel *lk_session_get_model(LkSession *session);
-LkPhoto *lk_session_get_photo(LkSession *session); /* the original; NULL if none; owned by the session */
-LkPhoto *lk_session_get_picture(
-    LkSession *session); /* the last composed picture; NULL if none; owned by the session */
+/* The original and the last composed picture; NULL if there is none; owned by the session. */
+LkPhoto *lk_session_get_photo(LkSession *session);
+LkPhoto *lk_session_get_picture(LkSession *session);
 gboolean lk_session_get_modified(LkSession *session);
 
 /* Decodes, finds the face, inverts; then all values are 0 and "picture" follows with the inversion. An older
