@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "likeness-config.h"
+
+#include "canvas.h"
+#include "tile.h"
+
+#include <glib/gi18n.h>
+#include <math.h>
+
+#define PADDING    18   /* around the fitted photo, logical pixels */
+#define WHEEL_ZOOM 1.15 /* per wheel step */
+#define KEY_PAN    48   /* per arrow key, logical pixels */
+
+/* One photo in its two rasters: all of it, and what is in sight when it is zoomed in. */
+typedef struct {
+    LkPhoto *photo;
+    LkTile *whole, *detail;
+} Layer;
+
+struct _LkCanvas {
+    GtkWidget parent_instance;
+
+    Layer original, picture;
+    gboolean comparing;
+    LkView view;
+
+    double pointer_x, pointer_y; /* logical pixels */
+    double drag_x, drag_y;       /* offset of the drag so far */
+    double pinch_scale;          /* the view's scale when the pinch began */
+};
+
+G_DEFINE_FINAL_TYPE(LkCanvas, lk_canvas, GTK_TYPE_WIDGET)
+
+static Layer *shown_layer(LkCanvas *canvas)
+{
+    gboolean original = canvas->picture.photo == NULL || canvas->comparing;
+
+    return original && canvas->original.photo != NULL ? &canvas->original : &canvas->picture;
+}
+
+/* ---- rasters ----------------------------------------------------------------------------------------------- */
+
+static void request_tiles(LkCanvas *canvas, Layer *layer)
+{
+    LkView whole = canvas->view;
+    LkRect all, bounds, visible;
+
+    if (layer->photo == NULL || whole.width <= 0 || whole.height <= 0)
+        return;
+    if (whole.scale > lk_view_fit_scale(&whole))
+        lk_view_fit(&whole);
+    all = (LkRect){0, 0, (int)lk_photo_width(layer->photo), (int)lk_photo_height(layer->photo)};
+    bounds = lk_view_bounds(&whole);
+    lk_tile_request(layer->whole, layer->photo, all, bounds.width, bounds.height);
+
+    if (canvas->view.scale <= whole.scale) {
+        lk_tile_clear(layer->detail);
+        return;
+    }
+    visible = lk_view_visible(&canvas->view);
+    lk_tile_request(layer->detail, layer->photo, visible,
+                    (int)MAX(lround(visible.width * canvas->view.scale), 1),
+                    (int)MAX(lround(visible.height * canvas->view.scale), 1));
+}
+
+static void update(LkCanvas *canvas)
+{
+    request_tiles(canvas, &canvas->original);
+    request_tiles(canvas, &canvas->picture);
+    gtk_widget_queue_draw(GTK_WIDGET(canvas));
+}
+
+static void layer_init(LkCanvas *canvas, Layer *layer)
+{
+    layer->whole = lk_tile_new();
+    layer->detail = lk_tile_new();
+    g_signal_connect_object(layer->whole, "changed", G_CALLBACK(gtk_widget_queue_draw), canvas,
+                            G_CONNECT_SWAPPED);
+    g_signal_connect_object(layer->detail, "changed", G_CALLBACK(gtk_widget_queue_draw), canvas,
+                            G_CONNECT_SWAPPED);
+}
+
+static void layer_clear(Layer *layer)
+{
+    g_clear_pointer(&layer->photo, lk_photo_unref);
+    g_clear_object(&layer->whole);
+    g_clear_object(&layer->detail);
+}
+
+static gboolean same_size(const LkPhoto *a, const LkPhoto *b)
+{
+    return lk_photo_width(a) == lk_photo_width(b) && lk_photo_height(a) == lk_photo_height(b);
+}
+
+static void layer_set_photo(LkCanvas *canvas, Layer *layer, LkPhoto *photo)
+{
+    gboolean fits = layer->photo != NULL && photo != NULL && same_size(layer->photo, photo);
+
+    if (layer->photo == photo)
+        return;
+    g_clear_pointer(&layer->photo, lk_photo_unref);
+    layer->photo = photo != NULL ? lk_photo_ref(photo) : NULL;
+    if (!fits) {
+        lk_tile_clear(layer->whole);
+        lk_tile_clear(layer->detail);
+    }
+    if (photo != NULL)
+        lk_view_set_photo(&canvas->view, lk_photo_width(photo), lk_photo_height(photo));
+    update(canvas);
+}
+
+/* ---- public ------------------------------------------------------------------------------------------------ */
+
+void lk_canvas_set_original(LkCanvas *canvas, LkPhoto *original)
+{
+    g_return_if_fail(LK_IS_CANVAS(canvas));
+    layer_set_photo(canvas, &canvas->original, original);
+}
+
+void lk_canvas_set_picture(LkCanvas *canvas, LkPhoto *picture)
+{
+    g_return_if_fail(LK_IS_CANVAS(canvas));
+    layer_set_photo(canvas, &canvas->picture, picture);
+}
+
+void lk_canvas_set_comparing(LkCanvas *canvas, gboolean comparing)
+{
+    g_return_if_fail(LK_IS_CANVAS(canvas));
+    if (canvas->comparing == comparing)
+        return;
+    canvas->comparing = comparing;
+    gtk_widget_queue_draw(GTK_WIDGET(canvas));
+}
+
+gboolean lk_canvas_get_comparing(LkCanvas *canvas)
+{
+    g_return_val_if_fail(LK_IS_CANVAS(canvas), FALSE);
+    return canvas->comparing;
+}
+
+void lk_canvas_zoom_to_fit(LkCanvas *canvas)
+{
+    g_return_if_fail(LK_IS_CANVAS(canvas));
+    lk_view_fit(&canvas->view);
+    update(canvas);
+}
+
+static void zoom_at(LkCanvas *canvas, double scale, double x, double y)
+{
+    int device = gtk_widget_get_scale_factor(GTK_WIDGET(canvas));
+
+    lk_view_zoom(&canvas->view, scale, x * device, y * device);
+    update(canvas);
+}
+
+static void zoom_in_middle(LkCanvas *canvas, double scale)
+{
+    GtkWidget *widget = GTK_WIDGET(canvas);
+
+    zoom_at(canvas, scale, gtk_widget_get_width(widget) / 2.0, gtk_widget_get_height(widget) / 2.0);
+}
+
+void lk_canvas_zoom_to_pixels(LkCanvas *canvas)
+{
+    g_return_if_fail(LK_IS_CANVAS(canvas));
+    zoom_in_middle(canvas, 1);
+}
+
+void lk_canvas_zoom_by(LkCanvas *canvas, double factor)
+{
+    g_return_if_fail(LK_IS_CANVAS(canvas));
+    zoom_in_middle(canvas, canvas->view.scale * factor);
+}
+
+gboolean lk_canvas_get_picture_bounds(LkCanvas *canvas, graphene_rect_t *bounds)
+{
+    LkRect rect;
+    float device;
+
+    g_return_val_if_fail(LK_IS_CANVAS(canvas), FALSE);
+    rect = lk_view_bounds(&canvas->view);
+    device = gtk_widget_get_scale_factor(GTK_WIDGET(canvas));
+    graphene_rect_init(bounds, rect.x / device, rect.y / device, rect.width / device, rect.height / device);
+    return shown_layer(canvas)->photo != NULL && rect.width > 0;
+}
+
+/* ---- input ------------------------------------------------------------------------------------------------- */
+
+static void pan(LkCanvas *canvas, double dx, double dy)
+{
+    int device = gtk_widget_get_scale_factor(GTK_WIDGET(canvas));
+
+    lk_view_pan(&canvas->view, dx * device, dy * device);
+    update(canvas);
+}
+
+static void on_motion(GtkEventControllerMotion *motion, double x, double y, LkCanvas *canvas)
+{
+    canvas->pointer_x = x;
+    canvas->pointer_y = y;
+}
+
+/* A wheel zooms; a touchpad's two fingers pan, with Ctrl they zoom too. */
+static gboolean on_scroll(GtkEventControllerScroll *scroll, double dx, double dy, LkCanvas *canvas)
+{
+    GdkModifierType state = gtk_event_controller_get_current_event_state(GTK_EVENT_CONTROLLER(scroll));
+    gboolean wheel = gtk_event_controller_scroll_get_unit(scroll) == GDK_SCROLL_UNIT_WHEEL;
+
+    if (wheel || (state & GDK_CONTROL_MASK) != 0)
+        zoom_at(canvas, canvas->view.scale * pow(WHEEL_ZOOM, wheel ? -dy : -dy / 20), canvas->pointer_x,
+                canvas->pointer_y);
+    else
+        pan(canvas, -dx, -dy);
+    return GDK_EVENT_STOP;
+}
+
+static void on_drag_begin(GtkGestureDrag *drag, double x, double y, LkCanvas *canvas)
+{
+    canvas->drag_x = canvas->drag_y = 0;
+    gtk_widget_grab_focus(GTK_WIDGET(canvas));
+}
+
+static void on_drag_update(GtkGestureDrag *drag, double x, double y, LkCanvas *canvas)
+{
+    pan(canvas, x - canvas->drag_x, y - canvas->drag_y);
+    canvas->drag_x = x;
+    canvas->drag_y = y;
+}
+
+static void on_pinch_begin(GtkGesture *pinch, GdkEventSequence *sequence, LkCanvas *canvas)
+{
+    canvas->pinch_scale = canvas->view.scale;
+}
+
+static void on_pinch(GtkGestureZoom *pinch, double factor, LkCanvas *canvas)
+{
+    double x = canvas->pointer_x, y = canvas->pointer_y;
+
+    gtk_gesture_get_bounding_box_center(GTK_GESTURE(pinch), &x, &y);
+    zoom_at(canvas, canvas->pinch_scale * factor, x, y);
+}
+
+static void on_pressed(GtkGestureClick *click, int n_press, double x, double y, LkCanvas *canvas)
+{
+    if (n_press != 2)
+        return;
+    if (canvas->view.fitted)
+        zoom_at(canvas, 1, x, y);
+    else
+        lk_canvas_zoom_to_fit(canvas);
+}
+
+static gboolean on_arrow(GtkWidget *widget, GVariant *args, gpointer data)
+{
+    int x, y;
+
+    g_variant_get(args, "(ii)", &x, &y);
+    pan(LK_CANVAS(widget), x * KEY_PAN, y * KEY_PAN);
+    return GDK_EVENT_STOP;
+}
+
+static void add_controllers(LkCanvas *canvas)
+{
+    GtkWidget *widget = GTK_WIDGET(canvas);
+    GtkEventController *motion = gtk_event_controller_motion_new();
+    GtkEventController *scroll = gtk_event_controller_scroll_new(GTK_EVENT_CONTROLLER_SCROLL_BOTH_AXES);
+    GtkGesture *drag = gtk_gesture_drag_new(), *pinch = gtk_gesture_zoom_new(),
+               *click = gtk_gesture_click_new();
+
+    g_signal_connect(motion, "motion", G_CALLBACK(on_motion), canvas);
+    g_signal_connect(scroll, "scroll", G_CALLBACK(on_scroll), canvas);
+    g_signal_connect(drag, "drag-begin", G_CALLBACK(on_drag_begin), canvas);
+    g_signal_connect(drag, "drag-update", G_CALLBACK(on_drag_update), canvas);
+    g_signal_connect(pinch, "begin", G_CALLBACK(on_pinch_begin), canvas);
+    g_signal_connect(pinch, "scale-changed", G_CALLBACK(on_pinch), canvas);
+    g_signal_connect(click, "pressed", G_CALLBACK(on_pressed), canvas);
+    gtk_gesture_group(drag, click);
+    gtk_widget_add_controller(widget, motion);
+    gtk_widget_add_controller(widget, scroll);
+    gtk_widget_add_controller(widget, GTK_EVENT_CONTROLLER(drag));
+    gtk_widget_add_controller(widget, GTK_EVENT_CONTROLLER(pinch));
+    gtk_widget_add_controller(widget, GTK_EVENT_CONTROLLER(click));
+}
+
+/* ---- widget ------------------------------------------------------------------------------------------------ */
+
+static void lk_canvas_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
+{
+    LkCanvas *canvas = LK_CANVAS(widget);
+    Layer *layer = shown_layer(canvas);
+    graphene_rect_t bounds;
+
+    if (!lk_canvas_get_picture_bounds(canvas, &bounds))
+        return;
+    lk_tile_snapshot(layer->whole, snapshot, &bounds);
+    lk_tile_snapshot(layer->detail, snapshot, &bounds);
+}
+
+static void resize(LkCanvas *canvas)
+{
+    GtkWidget *widget = GTK_WIDGET(canvas);
+    int device = gtk_widget_get_scale_factor(widget);
+
+    lk_view_set_size(&canvas->view, gtk_widget_get_width(widget) * device,
+                     gtk_widget_get_height(widget) * device, PADDING * device);
+    update(canvas);
+}
+
+static void lk_canvas_size_allocate(GtkWidget *widget, int width, int height, int baseline)
+{
+    resize(LK_CANVAS(widget));
+}
+
+static void lk_canvas_measure(GtkWidget *widget, GtkOrientation orientation, int for_size, int *minimum,
+                              int *natural, int *minimum_baseline, int *natural_baseline)
+{
+    *minimum = 160;
+    *natural = 480;
+}
+
+static void lk_canvas_dispose(GObject *object)
+{
+    LkCanvas *canvas = LK_CANVAS(object);
+
+    layer_clear(&canvas->original);
+    layer_clear(&canvas->picture);
+    G_OBJECT_CLASS(lk_canvas_parent_class)->dispose(object);
+}
+
+static void lk_canvas_class_init(LkCanvasClass *klass)
+{
+    GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
+
+    G_OBJECT_CLASS(klass)->dispose = lk_canvas_dispose;
+    widget_class->snapshot = lk_canvas_snapshot;
+    widget_class->size_allocate = lk_canvas_size_allocate;
+    widget_class->measure = lk_canvas_measure;
+    gtk_widget_class_set_css_name(widget_class, "canvas");
+    gtk_widget_class_set_accessible_role(widget_class, GTK_ACCESSIBLE_ROLE_IMG);
+    gtk_widget_class_add_binding(widget_class, GDK_KEY_Left, 0, on_arrow, "(ii)", 1, 0);
+    gtk_widget_class_add_binding(widget_class, GDK_KEY_Right, 0, on_arrow, "(ii)", -1, 0);
+    gtk_widget_class_add_binding(widget_class, GDK_KEY_Up, 0, on_arrow, "(ii)", 0, 1);
+    gtk_widget_class_add_binding(widget_class, GDK_KEY_Down, 0, on_arrow, "(ii)", 0, -1);
+}
+
+static void lk_canvas_init(LkCanvas *canvas)
+{
+    canvas->view.fitted = TRUE;
+    canvas->view.scale = 1;
+    layer_init(canvas, &canvas->original);
+    layer_init(canvas, &canvas->picture);
+    add_controllers(canvas);
+    gtk_widget_set_focusable(GTK_WIDGET(canvas), TRUE);
+    gtk_widget_set_overflow(GTK_WIDGET(canvas), GTK_OVERFLOW_HIDDEN);
+    g_signal_connect(canvas, "notify::scale-factor", G_CALLBACK(resize), NULL);
+    gtk_accessible_update_property(GTK_ACCESSIBLE(canvas), GTK_ACCESSIBLE_PROPERTY_LABEL, _("Picture"), -1);
+}
+
+GtkWidget *lk_canvas_new(void)
+{
+    return g_object_new(LK_TYPE_CANVAS, NULL);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * panel.h - the side panel: a slider for each of a model's directions, in groups, and a button that resets them all.
+ */
+#pragma once
+
+#include "slider.h"
+
+G_BEGIN_DECLS
+
+#define LK_TYPE_PANEL (lk_panel_get_type())
+G_DECLARE_FINAL_TYPE(LkPanel, lk_panel, LK, PANEL, GtkBox)
+
+/* Signal "changed" (guint direction, double value): the person moved a slider. */
+GtkWidget *lk_panel_new(void);
+
+/* Sliders of this model instead of those before, all at 0. */
+void lk_panel_set_model(LkPanel *panel, LkModel *model);
+
+/* By index of the model's directions. */
+void lk_panel_set_value(LkPanel *panel, guint direction, double value);
+LkSlider *lk_panel_get_slider(LkPanel *panel,
+                              guint direction); /* owned by the panel; NULL if there is none */
+
+G_END_DECLS

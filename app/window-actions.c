@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "likeness-config.h"
+
+#include "window-private.h"
+
+#include <glib/gi18n.h>
+#include <glib/gstdio.h>
+
+#define ZOOM_STEP 1.25
+
+typedef void (*PathFunc)(LkWindow *window, GFile *file);
+
+/* ---- files ------------------------------------------------------------------------------------------------- */
+
+static GtkFileFilter *new_filter(const char *name, const char *const *mime_types, const char *pattern)
+{
+    GtkFileFilter *filter = gtk_file_filter_new();
+
+    gtk_file_filter_set_name(filter, name);
+    for (; mime_types != NULL && *mime_types != NULL; mime_types++)
+        gtk_file_filter_add_mime_type(filter, *mime_types);
+    if (pattern != NULL)
+        gtk_file_filter_add_pattern(filter, pattern);
+    return filter;
+}
+
+static void on_chosen(GtkNativeDialog *dialog, int response, gpointer data)
+{
+    g_autoptr(LkWindow) window = g_object_ref(data);
+    g_autoptr(GFile) file = NULL;
+    PathFunc func = (PathFunc)g_object_get_data(G_OBJECT(dialog), "func");
+
+    if (response == GTK_RESPONSE_ACCEPT)
+        file = gtk_file_chooser_get_file(GTK_FILE_CHOOSER(dialog));
+    if (file != NULL)
+        func(window, file);
+    g_clear_object(&window->chooser);
+}
+
+static GtkFileChooser *new_chooser(LkWindow *window, const char *title, GtkFileChooserAction action,
+                                   const char *accept, PathFunc func)
+{
+    g_clear_object(&window->chooser);
+    window->chooser = gtk_file_chooser_native_new(title, GTK_WINDOW(window), action, accept, NULL);
+    gtk_native_dialog_set_modal(GTK_NATIVE_DIALOG(window->chooser), TRUE);
+    g_object_set_data(G_OBJECT(window->chooser), "func", (gpointer)func);
+    g_signal_connect_object(window->chooser, "response", G_CALLBACK(on_chosen), window, 0);
+    return GTK_FILE_CHOOSER(window->chooser);
+}
+
+static void add_filter(GtkFileChooser *chooser, const char *name, const char *const *mime_types,
+                       const char *pattern)
+{
+    g_autoptr(GtkFileFilter) filter = new_filter(name, mime_types, pattern);
+
+    gtk_file_chooser_add_filter(chooser, filter);
+}
+
+/* ---- open -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    LkWindow *window;
+    GFile *file;
+    GCancellable *cancellable;
+} Opening;
+
+static void opening_free(Opening *opening)
+{
+    g_object_unref(opening->window);
+    g_object_unref(opening->file);
+    g_object_unref(opening->cancellable);
+    g_free(opening);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Opening, opening_free)
+
+static void show_photo(LkWindow *window, GFile *file)
+{
+    g_autofree char *name = g_file_get_basename(file);
+    g_autofree char *shown = g_filename_display_name(name);
+
+    g_set_object(&window->file, file);
+    adw_window_title_set_subtitle(window->title, shown);
+    gtk_accessible_update_property(GTK_ACCESSIBLE(window->canvas), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, shown,
+                                   -1);
+    lk_canvas_set_original(window->canvas, lk_session_get_photo(window->session));
+    lk_canvas_set_picture(window->canvas, lk_session_get_picture(window->session));
+    lk_history_clear(window->history);
+    lk_window_show_values(window);
+    lk_window_update_actions(window);
+}
+
+static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Opening) opening = data;
+    LkWindow *window = opening->window;
+    gboolean newest = window->cancellable == opening->cancellable;
+    g_autoptr(GError) error = NULL;
+    gboolean opened = lk_session_open_finish(LK_SESSION(source), result, &error);
+
+    if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session == NULL || !newest)
+        return;
+    g_clear_object(&window->cancellable);
+    if (opened)
+        show_photo(window, opening->file);
+    else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        lk_window_show_error(window, _("The Photo Cannot Be Opened"), error->message, FALSE);
+    else if (!lk_window_has_photo(window))
+        gtk_stack_set_visible_child_name(window->pages, "empty");
+}
+
+static void set_opening_text(LkWindow *window, GFile *file)
+{
+    g_autofree char *name = g_file_get_basename(file);
+    g_autofree char *shown = g_filename_display_name(name);
+    /* Translators: %s is a file's name */
+    g_autofree char *text = g_strdup_printf(_("Opening “%s”"), shown);
+
+    gtk_label_set_text(window->opening_text, text);
+}
+
+void lk_window_open_now(LkWindow *window, GFile *file)
+{
+    g_autofree char *path = g_file_get_path(file);
+    Opening *opening;
+
+    if (path == NULL) {
+        g_autofree char *name = g_file_get_parse_name(file);
+        /* Translators: %s is a file's address, such as sftp://host/photo.jpg */
+        g_autofree char *message =
+            g_strdup_printf(_("“%s” is not on this computer; save a copy here first"), name);
+        lk_window_show_error(window, _("The Photo Cannot Be Opened"), message, FALSE);
+        return;
+    }
+    if (window->cancellable != NULL)
+        g_cancellable_cancel(window->cancellable);
+    g_clear_object(&window->cancellable);
+    window->cancellable = g_cancellable_new();
+    opening = g_new(Opening, 1);
+    *opening = (Opening){g_object_ref(window), g_object_ref(file), g_object_ref(window->cancellable)};
+    set_opening_text(window, file);
+    gtk_stack_set_visible_child_name(window->pages, "editor");
+    lk_session_open_async(window->session, path, LK_OPEN_DETECT, window->cancellable, on_opened, opening);
+}
+
+static void on_open(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    static const char *const pictures[] = {"image/jpeg", "image/png", NULL};
+    GtkFileChooser *chooser =
+        new_chooser(data, _("Open a Photo"), GTK_FILE_CHOOSER_ACTION_OPEN, _("_Open"), lk_window_open);
+
+    add_filter(chooser, _("Photos (JPEG, PNG)"), pictures, NULL);
+    gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
+}
+
+static void on_open_sample(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    LkWindow *window = data;
+    g_autoptr(GFile) file = g_file_new_for_path(window->sample);
+
+    lk_window_open(window, file);
+}
+
+static void on_cancel(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    LkWindow *window = data;
+
+    if (window->cancellable != NULL)
+        g_cancellable_cancel(window->cancellable);
+}
+
+static void choose_model(LkWindow *window, GFile *file)
+{
+    g_autofree char *path = g_file_get_path(file);
+
+    if (path != NULL)
+        lk_window_load_model(window, path);
+}
+
+static void on_choose_model(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    GtkFileChooser *chooser =
+        new_chooser(data, _("Choose a Model File"), GTK_FILE_CHOOSER_ACTION_OPEN, _("_Open"), choose_model);
+
+    add_filter(chooser, _("Model files"), NULL, "*.safetensors");
+    gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
+}
+
+/* ---- export ------------------------------------------------------------------------------------------------ */
+
+static void on_exported(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(LkWindow) window = data;
+    GApplication *application = g_application_get_default();
+    g_autoptr(GError) error = NULL;
+    gboolean exported = lk_session_export_finish(LK_SESSION(source), result, &error);
+    const char *path = g_object_get_data(G_OBJECT(result), "path");
+
+    if (!gtk_widget_in_destruction(GTK_WIDGET(window)) && window->session != NULL) {
+        g_autofree char *name = path != NULL ? g_filename_display_basename(path) : NULL;
+        /* Translators: %s is a file's name */
+        g_autofree char *saved = g_strdup_printf(_("Saved as “%s”"), name);
+        lk_window_show_message(window, exported ? saved : error->message);
+    }
+    g_application_release(application);
+}
+
+static void export_to(LkWindow *window, const char *path)
+{
+    /* A file half written must be finished even where the window is closed. */
+    g_application_hold(g_application_get_default());
+    lk_session_export_async(window->session, path, NULL, on_exported, g_object_ref(window));
+}
+
+static void export_file(LkWindow *window, GFile *file)
+{
+    g_autofree char *path = g_file_get_path(file);
+
+    if (path != NULL)
+        export_to(window, path);
+    else
+        lk_window_show_message(window, _("The picture can only be saved on this computer"));
+}
+
+static char *suggest_name(GFile *file)
+{
+    g_autofree char *name = g_file_get_basename(file);
+    g_autofree char *stem = g_filename_display_name(name);
+    char *dot = strrchr(stem, '.');
+
+    if (dot != NULL && dot != stem)
+        *dot = '\0';
+    /* Translators: the suggested name of an exported file; %s is the photo's name without its ending */
+    return g_strdup_printf(_("%s edited.png"), stem);
+}
+
+/* Beside the photo, unless nothing can be written there. */
+static void suggest_folder(GtkFileChooser *chooser, GFile *file)
+{
+    g_autoptr(GFile) folder = g_file_get_parent(file);
+    const char *pictures = g_get_user_special_dir(G_USER_DIRECTORY_PICTURES);
+
+    if (folder == NULL || g_access(g_file_peek_path(folder), W_OK) != 0) {
+        g_clear_object(&folder);
+        folder = g_file_new_for_path(pictures != NULL ? pictures : g_get_home_dir());
+    }
+    gtk_file_chooser_set_current_folder(chooser, folder, NULL);
+}
+
+static void on_export(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    LkWindow *window = data;
+    static const char *const png[] = {"image/png", NULL};
+    g_autofree char *name = suggest_name(window->file);
+    GtkFileChooser *chooser =
+        new_chooser(window, _("Export the Picture"), GTK_FILE_CHOOSER_ACTION_SAVE, _("_Export"), export_file);
+
+    add_filter(chooser, _("PNG picture"), png, NULL);
+    suggest_folder(chooser, window->file);
+    gtk_file_chooser_set_current_name(chooser, name);
+    gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
+}
+
+static void on_export_to(GSimpleAction *action, GVariant *path, gpointer data)
+{
+    export_to(data, g_variant_get_string(path, NULL));
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------ */
+
+static void set_values(LkWindow *window, const float *values)
+{
+    for (guint i = 0; values != NULL && i < lk_model_n_directions(lk_session_get_model(window->session)); i++)
+        lk_session_set_value(window->session, i, values[i]);
+    lk_window_show_values(window);
+    lk_window_update_actions(window);
+}
+
+static void on_undo(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    set_values(data, lk_history_undo(LK_WINDOW(data)->history));
+}
+
+static void on_redo(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    set_values(data, lk_history_redo(LK_WINDOW(data)->history));
+}
+
+static void on_reset(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    LkWindow *window = data;
+    g_autofree float *zeros =
+        g_new0(float, MAX(lk_model_n_directions(lk_session_get_model(window->session)), 1));
+
+    lk_history_record(window->history, zeros, -1, g_get_monotonic_time());
+    lk_session_reset(window->session);
+    lk_window_show_values(window);
+    lk_window_update_actions(window);
+}
+
+/* ---- view -------------------------------------------------------------------------------------------------- */
+
+static void on_compare_changed(GSimpleAction *action, GVariant *state, gpointer data)
+{
+    lk_canvas_set_comparing(LK_WINDOW(data)->canvas, g_variant_get_boolean(state));
+    g_simple_action_set_state(action, state);
+}
+
+static void on_zoom_in(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    lk_canvas_zoom_by(LK_WINDOW(data)->canvas, ZOOM_STEP);
+}
+
+static void on_zoom_out(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    lk_canvas_zoom_by(LK_WINDOW(data)->canvas, 1 / ZOOM_STEP);
+}
+
+static void on_zoom_fit(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    lk_canvas_zoom_to_fit(LK_WINDOW(data)->canvas);
+}
+
+static void on_zoom_pixels(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    lk_canvas_zoom_to_pixels(LK_WINDOW(data)->canvas);
+}
+
+/* ---- table ------------------------------------------------------------------------------------------------- */
+
+static void enable(LkWindow *window, const char *name, gboolean enabled)
+{
+    GAction *action = g_action_map_lookup_action(G_ACTION_MAP(window), name);
+
+    g_simple_action_set_enabled(G_SIMPLE_ACTION(action), enabled);
+}
+
+void lk_window_update_actions(LkWindow *window)
+{
+    static const char *const of_photo[] = {"export",   "export-to", "compare",    "zoom-in",
+                                           "zoom-out", "zoom-fit",  "zoom-pixels"};
+    gboolean photo = lk_window_has_photo(window);
+
+    for (guint i = 0; i < G_N_ELEMENTS(of_photo); i++)
+        enable(window, of_photo[i], photo);
+    enable(window, "open", window->session != NULL);
+    enable(window, "open-sample", window->session != NULL && window->sample != NULL);
+    enable(window, "choose-model", window->session == NULL);
+    enable(window, "undo", photo && lk_history_can_undo(window->history));
+    enable(window, "redo", photo && lk_history_can_redo(window->history));
+    enable(window, "reset", photo && lk_session_get_modified(window->session));
+}
+
+void lk_window_add_actions(LkWindow *window)
+{
+    static const GActionEntry actions[] = {
+        {"open", on_open},         {"open-sample", on_open_sample},
+        {"cancel", on_cancel},     {"choose-model", on_choose_model},
+        {"export", on_export},     {"export-to", on_export_to, "s"},
+        {"undo", on_undo},         {"redo", on_redo},
+        {"reset", on_reset},       {"compare", NULL, NULL, "false", on_compare_changed},
+        {"zoom-in", on_zoom_in},   {"zoom-out", on_zoom_out},
+        {"zoom-fit", on_zoom_fit}, {"zoom-pixels", on_zoom_pixels},
+    };
+    g_autoptr(GPropertyAction) panel = g_property_action_new("show-panel", window->flap, "reveal-flap");
+
+    g_action_map_add_action_entries(G_ACTION_MAP(window), actions, G_N_ELEMENTS(actions), window);
+    g_action_map_add_action(G_ACTION_MAP(window), G_ACTION(panel));
+}

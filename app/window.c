@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "likeness-config.h"
+
+#include "paths.h"
+#include "window-private.h"
+
+#include <glib/gi18n.h>
+
+G_DEFINE_FINAL_TYPE(LkWindow, lk_window, ADW_TYPE_APPLICATION_WINDOW)
+
+gboolean lk_window_has_photo(LkWindow *window)
+{
+    return window->session != NULL && lk_session_get_photo(window->session) != NULL;
+}
+
+LkSession *lk_window_get_session(LkWindow *window)
+{
+    g_return_val_if_fail(LK_IS_WINDOW(window), NULL);
+    return window->session;
+}
+
+/* ---- messages ---------------------------------------------------------------------------------------------- */
+
+/* A toast's own title is a single line; what went wrong with a file seldom fits one. */
+void lk_window_show_message(LkWindow *window, const char *text)
+{
+    AdwToast *toast = adw_toast_new("");
+    GtkWidget *label = gtk_label_new(text);
+
+    gtk_label_set_wrap(GTK_LABEL(label), TRUE);
+    gtk_label_set_wrap_mode(GTK_LABEL(label), PANGO_WRAP_WORD_CHAR);
+    gtk_label_set_max_width_chars(GTK_LABEL(label), 60);
+    gtk_label_set_xalign(GTK_LABEL(label), 0);
+    adw_toast_set_custom_title(toast, label);
+    adw_toast_set_timeout(toast, 8);
+    adw_toast_overlay_add_toast(window->toasts, toast);
+}
+
+/* As a page where there is nothing else to show, over the photo where there is one. */
+void lk_window_show_error(LkWindow *window, const char *title, const char *message, gboolean about_model)
+{
+    g_autofree char *escaped = g_markup_escape_text(message, -1);
+
+    if (lk_window_has_photo(window)) {
+        lk_window_show_message(window, message);
+        return;
+    }
+    adw_status_page_set_title(window->failed, title);
+    adw_status_page_set_description(window->failed, escaped);
+    gtk_widget_set_visible(window->open_another, !about_model);
+    gtk_widget_set_visible(window->choose_model, about_model);
+    gtk_stack_set_visible_child_name(window->pages, "failed");
+    gtk_widget_grab_focus(about_model ? window->choose_model : window->open_another);
+}
+
+/* ---- session ----------------------------------------------------------------------------------------------- */
+
+void lk_window_show_values(LkWindow *window)
+{
+    for (guint i = 0; i < lk_model_n_directions(lk_session_get_model(window->session)); i++)
+        lk_panel_set_value(window->panel, i, lk_session_get_value(window->session, i));
+}
+
+static void record_values(LkWindow *window, int direction)
+{
+    guint n = lk_model_n_directions(lk_session_get_model(window->session));
+    g_autofree float *values = g_new(float, MAX(n, 1));
+
+    for (guint i = 0; i < n; i++)
+        values[i] = lk_session_get_value(window->session, i);
+    lk_history_record(window->history, values, direction, g_get_monotonic_time());
+    lk_window_update_actions(window);
+}
+
+static void on_slider_changed(LkPanel *panel, guint direction, double value, LkWindow *window)
+{
+    if (!lk_window_has_photo(window))
+        return;
+    lk_session_set_value(window->session, direction, (float)value);
+    record_values(window, (int)direction);
+}
+
+static void on_picture(LkSession *session, LkPhoto *composed, LkPhoto *face, LkWindow *window)
+{
+    lk_canvas_set_original(window->canvas, lk_session_get_photo(session));
+    lk_canvas_set_picture(window->canvas, composed);
+}
+
+static void on_failed(LkSession *session, const char *message, LkWindow *window)
+{
+    lk_window_show_message(window, message);
+}
+
+static void on_state(LkSession *session, GParamSpec *pspec, LkWindow *window)
+{
+    LkSessionState state = lk_session_get_state(session);
+    gboolean opening = state == LK_SESSION_OPENING;
+
+    gtk_revealer_set_reveal_child(window->working, state == LK_SESSION_BUSY);
+    if (opening)
+        gtk_widget_set_visible(GTK_WIDGET(window->opening), TRUE);
+    gtk_revealer_set_reveal_child(window->opening, opening);
+    gtk_widget_set_sensitive(GTK_WIDGET(window->panel), lk_window_has_photo(window) && !opening);
+    lk_window_update_actions(window);
+}
+
+/* The card takes no clicks once it has faded away. */
+static void on_opening_faded(GtkRevealer *revealer, GParamSpec *pspec, gpointer data)
+{
+    if (!gtk_revealer_get_child_revealed(revealer) && !gtk_revealer_get_reveal_child(revealer))
+        gtk_widget_set_visible(GTK_WIDGET(revealer), FALSE);
+}
+
+static void start_session(LkWindow *window, LkModel *model)
+{
+    LkEditorOptions options = {.model = lk_model_path(model), .device = window->device};
+
+    window->session = lk_session_new(&options, model);
+    window->history = lk_history_new(lk_model_n_directions(model));
+    lk_panel_set_model(window->panel, model);
+    g_signal_connect_object(window->session, "picture", G_CALLBACK(on_picture), window, 0);
+    g_signal_connect_object(window->session, "failed", G_CALLBACK(on_failed), window, 0);
+    g_signal_connect_object(window->session, "notify::state", G_CALLBACK(on_state), window, 0);
+    g_signal_connect_object(window->session, "notify::modified", G_CALLBACK(lk_window_update_actions), window,
+                            G_CONNECT_SWAPPED);
+}
+
+/* ---- model ------------------------------------------------------------------------------------------------- */
+
+static void load_model(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    g_autofree char *builtin = data == NULL ? lk_model_builtin_path() : NULL;
+    GError *error = NULL;
+    LkModel *model = lk_model_open(data != NULL ? data : builtin, &error);
+
+    if (model != NULL)
+        g_task_return_pointer(task, model, (GDestroyNotify)lk_model_unref);
+    else
+        g_task_return_error(task, error);
+}
+
+static void on_model_loaded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    LkWindow *window = LK_WINDOW(source);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkModel) model = g_task_propagate_pointer(G_TASK(result), &error);
+    g_autoptr(GFile) waiting = g_steal_pointer(&window->waiting);
+
+    if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session != NULL)
+        return;
+    if (model == NULL) {
+        lk_window_show_error(window, _("The Model Cannot Be Used"), error->message, TRUE);
+        return;
+    }
+    start_session(window, model);
+    gtk_stack_set_visible_child_name(window->pages, "empty");
+    lk_window_update_actions(window);
+    if (waiting != NULL)
+        lk_window_open_now(window, waiting);
+}
+
+void lk_window_load_model(LkWindow *window, const char *path)
+{
+    g_autoptr(GTask) task = g_task_new(window, NULL, on_model_loaded, NULL);
+
+    g_task_set_source_tag(task, lk_window_load_model);
+    g_task_set_task_data(task, g_strdup(path), g_free);
+    g_task_run_in_thread(task, load_model);
+}
+
+void lk_window_open(LkWindow *window, GFile *file)
+{
+    g_return_if_fail(LK_IS_WINDOW(window));
+    if (window->session != NULL)
+        lk_window_open_now(window, file);
+    else
+        g_set_object(&window->waiting, file);
+}
+
+/* ---- input ------------------------------------------------------------------------------------------------- */
+
+static void set_comparing(LkWindow *window, gboolean comparing)
+{
+    g_action_group_change_action_state(G_ACTION_GROUP(window), "compare", g_variant_new_boolean(comparing));
+}
+
+static void on_compare_pressed(GtkWidget *button, GtkStateFlags before, LkWindow *window)
+{
+    gboolean pressed = (gtk_widget_get_state_flags(button) & GTK_STATE_FLAG_ACTIVE) != 0;
+
+    if (pressed != ((before & GTK_STATE_FLAG_ACTIVE) != 0))
+        set_comparing(window, pressed);
+}
+
+static gboolean is_compare_key(guint key, GdkModifierType state)
+{
+    return (key == GDK_KEY_c || key == GDK_KEY_C) &&
+           (state & (GDK_CONTROL_MASK | GDK_ALT_MASK | GDK_SUPER_MASK)) == 0;
+}
+
+static gboolean on_key_pressed(GtkEventControllerKey *keys, guint key, guint code, GdkModifierType state,
+                               LkWindow *window)
+{
+    if (!is_compare_key(key, state) || !lk_window_has_photo(window))
+        return GDK_EVENT_PROPAGATE;
+    set_comparing(window, TRUE);
+    return GDK_EVENT_STOP;
+}
+
+static void on_key_released(GtkEventControllerKey *keys, guint key, guint code, GdkModifierType state,
+                            LkWindow *window)
+{
+    if (is_compare_key(key, 0))
+        set_comparing(window, FALSE);
+}
+
+/* The key may be let go in another window. */
+static void on_active_changed(LkWindow *window, GParamSpec *pspec, gpointer data)
+{
+    if (!gtk_window_is_active(GTK_WINDOW(window)))
+        set_comparing(window, FALSE);
+}
+
+static gboolean on_drop(GtkDropTarget *target, const GValue *value, double x, double y, LkWindow *window)
+{
+    GSList *files = g_value_get_boxed(value);
+
+    if (files == NULL)
+        return FALSE;
+    lk_window_open(window, files->data);
+    return TRUE;
+}
+
+/* ---- window ------------------------------------------------------------------------------------------------ */
+
+static void bind_settings(LkWindow *window)
+{
+    window->settings = lk_settings_new();
+    if (window->settings == NULL)
+        return;
+    g_settings_bind(window->settings, "window-width", window, "default-width", G_SETTINGS_BIND_DEFAULT);
+    g_settings_bind(window->settings, "window-height", window, "default-height", G_SETTINGS_BIND_DEFAULT);
+    g_settings_bind(window->settings, "maximized", window, "maximized", G_SETTINGS_BIND_DEFAULT);
+}
+
+static void lk_window_dispose(GObject *object)
+{
+    LkWindow *window = LK_WINDOW(object);
+
+    if (window->cancellable != NULL)
+        g_cancellable_cancel(window->cancellable);
+    g_clear_object(&window->cancellable);
+    g_clear_object(&window->chooser);
+    g_clear_object(&window->session);
+    g_clear_object(&window->settings);
+    g_clear_object(&window->waiting);
+    g_clear_object(&window->file);
+    g_clear_pointer(&window->history, lk_history_free);
+    g_clear_pointer(&window->sample, g_free);
+    g_clear_pointer(&window->device, g_free);
+    G_OBJECT_CLASS(lk_window_parent_class)->dispose(object);
+}
+
+static void bind_children(GtkWidgetClass *widget_class)
+{
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, title);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, toasts);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, pages);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, failed);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, open_another);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, choose_model);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, open_sample);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, flap);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, canvas);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, panel);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, opening);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, opening_text);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, working);
+}
+
+static void lk_window_class_init(LkWindowClass *klass)
+{
+    GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
+
+    G_OBJECT_CLASS(klass)->dispose = lk_window_dispose;
+    g_type_ensure(LK_TYPE_CANVAS);
+    g_type_ensure(LK_TYPE_PANEL);
+    gtk_widget_class_set_template_from_resource(widget_class, "/org/likeness/Likeness/window.ui");
+    bind_children(widget_class);
+    gtk_widget_class_bind_template_callback(widget_class, on_active_changed);
+    gtk_widget_class_bind_template_callback(widget_class, on_compare_pressed);
+    gtk_widget_class_bind_template_callback(widget_class, on_key_pressed);
+    gtk_widget_class_bind_template_callback(widget_class, on_key_released);
+    gtk_widget_class_bind_template_callback(widget_class, on_slider_changed);
+}
+
+static void add_drop_target(LkWindow *window)
+{
+    GtkDropTarget *drop = gtk_drop_target_new(GDK_TYPE_FILE_LIST, GDK_ACTION_COPY);
+
+    g_signal_connect(drop, "drop", G_CALLBACK(on_drop), window);
+    gtk_widget_add_controller(GTK_WIDGET(window->pages), GTK_EVENT_CONTROLLER(drop));
+}
+
+static void lk_window_init(LkWindow *window)
+{
+    gtk_widget_init_template(GTK_WIDGET(window));
+    g_signal_connect(window->opening, "notify::child-revealed", G_CALLBACK(on_opening_faded), NULL);
+    add_drop_target(window);
+    bind_settings(window);
+    window->sample = lk_sample_path();
+    gtk_widget_set_visible(window->open_sample, window->sample != NULL);
+    lk_window_add_actions(window);
+    lk_window_update_actions(window);
+}
+
+LkWindow *lk_window_new(AdwApplication *application, const char *model, const char *device)
+{
+    LkWindow *window = g_object_new(LK_TYPE_WINDOW, "application", application, NULL);
+
+    window->device = g_strdup(device);
+    lk_window_load_model(window, model);
+    return window;
+}
