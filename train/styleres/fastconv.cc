@@ -104,11 +104,14 @@ struct Plan {
         return Arena::round_up(std::max(winograd::weights_floats(ci, co), winograd::weights_floats(co, ci)) *
                                sizeof(float));
     }
+    // The backward pass goes through the batch in parts whose gradient stays in the second-level cache.
+    int64_t part_images() const { return std::clamp<int64_t>(200 * 1024 / (co * oh * ow), 1, n); }
+    size_t part_bytes() const { return Arena::round_up(part_images() * co * oh * ow * sizeof(float)); }
     size_t arena_bytes() const
     {
-        size_t maps = Arena::round_up(src.get_size()) * 2 + Arena::round_up(dst.get_size());
         if (winograd)
-            return maps + (work_bytes() + transformed_bytes() + inputs_first.bytes()) * 2;
+            return part_bytes() + work_bytes() + (transformed_bytes() + inputs_first.bytes()) * 2;
+        size_t maps = Arena::round_up(src.get_size()) * 2 + Arena::round_up(dst.get_size());
         return maps + forward.bytes() + forward_bias.bytes() + data.bytes() + weights.bytes() + weights_bias.bytes();
     }
 };
@@ -125,6 +128,25 @@ struct Gradients {
     const float *dy, *y;
     float *dx, *dweights, *dstyle, *dscale, *dbias;
 };
+
+template <class T> T *shifted(T *p, int64_t by)
+{
+    return p ? p + by : nullptr;
+}
+
+// The same operands and gradients from an image of the batch on.
+Operands from_image(const Plan &plan, const Operands &in, int64_t i)
+{
+    return {in.x + i * plan.h * plan.w * plan.ci, in.weights, in.layout, shifted(in.style, i * plan.ci),
+            shifted(in.scale, i * plan.out_channels()), in.bias, in.slope};
+}
+
+Gradients from_image(const Plan &plan, const Gradients &to, int64_t i)
+{
+    int64_t out = plan.oh * plan.ow * plan.co;
+    return {to.dy + i * out, shifted(to.y, i * out), shifted(to.dx, i * plan.h * plan.w * plan.ci), to.dweights,
+            shifted(to.dstyle, i * plan.ci), shifted(to.dscale, i * plan.out_channels()), to.dbias};
+}
 
 // ---------------------------------------------------------------- plans
 
@@ -208,87 +230,100 @@ void scale_channels_backward(const Plan &plan, const float *g, const float *x, c
 {
     int64_t pixels = plan.h * plan.w, channels = plan.ci;
     for (int64_t i = 0; i < plan.n; i++)
-        for (int64_t c = 0; c < channels; c += LANES) {
-            int count = std::min<int64_t>(LANES, channels - c);
-            Vec s = load(style + i * channels + c, count), sum = {};
-            for (int64_t p = 0; p < pixels; p++) {
-                int64_t o = (i * pixels + p) * channels + c;
-                Vec v = load(g + o, count);
-                sum += v * load(x + o, count);
-                store(dx + o, v * s, count);
-            }
-            store(dstyle + i * channels + c, sum, count);
-        }
+        for (int64_t c = 0; c < channels; c += LANES)
+            with_lanes(channels - c, [=](auto count) {
+                Vec s = load(style + i * channels + c, count), sum = {};
+                for (int64_t p = 0; p < pixels; p++) {
+                    int64_t o = (i * pixels + p) * channels + c;
+                    Vec v = load(g + o, count);
+                    sum += v * load(x + o, count);
+                    store(dx + o, v * s, count);
+                }
+                store(dstyle + i * channels + c, sum, count);
+            });
 }
 
-// Walks the convolution's output row by row, up to 16 channels at a time, next to the operation's output: with
+// Walks the convolution's output, n images, row by row, up to 16 channels at a time, next to the operation's output: with
 // upsampling, channel phase * C + c of pixel (y, x) belongs to channel c of pixel (2y + phase / 2, 2x + phase % 2).
-template <class Row> void for_each_row(const Plan &plan, Row row)
+template <class Row> void for_each_row(const Plan &plan, int64_t n, Row row)
 {
     int64_t channels = plan.out_channels(), grid = plan.upsample ? 2 : 1;
-    for (int64_t i = 0; i < plan.n; i++)
+    for (int64_t line = 0; line < n * plan.oh; line++)
         for (int64_t phase = 0; phase < plan.phases(); phase++)
-            for (int64_t c = 0; c < channels; c += LANES)
-                for (int64_t y = 0; y < plan.oh; y++) {
-                    int64_t in_conv = (i * plan.oh + y) * plan.ow * plan.co + phase * channels + c;
-                    int64_t pixel = ((i * plan.oh + y) * grid + phase / 2) * plan.ow * grid + phase % 2;
-                    row(i, c, in_conv, pixel * channels + c, grid * channels);
-                }
+            for (int64_t c = 0; c < channels; c += LANES) {
+                int64_t in_conv = line * plan.ow * plan.co + phase * channels + c;
+                int64_t pixel = (line * grid + phase / 2) * plan.ow * grid + phase % 2;
+                row(line / plan.oh, c, in_conv, pixel * channels + c, grid * channels);
+            }
 }
 
 // y = lrelu(conv * scale + bias)
 void activate(const Plan &plan, const float *conv, const float *scale, const float *bias, float slope, float *out)
 {
-    int64_t channels = plan.out_channels();
-    for_each_row(plan, [&](int64_t i, int64_t c, int64_t from, int64_t to, int64_t step) {
-        int count = std::min<int64_t>(LANES, channels - c);
-        Vec d = scale ? load(scale + i * channels + c, count) : broadcast(1);
-        Vec b = bias ? load(bias + c, count) : Vec{};
-        for (int64_t x = 0; x < plan.ow; x++) {
-            Vec z = load(conv + from + x * plan.co, count) * d + b;
-            store(out + to + x * step, z > 0 ? z : z * slope, count);
-        }
+    int64_t channels = plan.out_channels(), from_step = plan.co;
+    for_each_row(plan, plan.n, [=, &plan](int64_t i, int64_t c, int64_t from, int64_t to, int64_t to_step) {
+        with_lanes(channels - c, [=, &plan](auto count) {
+            Vec d = scale ? load(scale + i * channels + c, count) : broadcast(1);
+            Vec b = bias ? load(bias + c, count) : Vec{};
+            for (int64_t x = 0; x < plan.ow; x++) {
+                Vec z = load(conv + from + x * from_step, count) * d + b;
+                store(out + to + x * to_step, z > 0 ? z : z * slope, count);
+            }
+        });
     });
 }
 
-// The gradient of activate, from its output y: y with the activation undone is conv * scale + bias. Sums go over all
-// pixels and phases; dscale and dbias must start at zero. Without scale and activation y is not read.
-void activate_backward(const Plan &plan, const Operands &in, const Gradients &to, float *dconv)
+// One row of activate_backward: dconv from dy, and the two sums that dscale and dbias are made of.
+template <bool NEEDS_Y, class Count>
+void activate_row(const float *dy, const float *y, int64_t step, float *dconv, int64_t conv_step, int64_t width, Vec scale,
+                  Vec bias, float slope, Count count, Vec &sum, Vec &dot)
+{
+    float inverse = 1 / slope;
+    Vec row_sum = {}, row_dot = {};
+    for (int64_t x = 0; x < width; x++) {
+        Vec g = load(dy + x * step, count);
+        if (NEEDS_Y) {
+            Vec v = load(y + x * step, count);
+            g = v > 0 ? g : g * slope;
+            row_dot += g * ((v > 0 ? v : v * inverse) - bias);
+        }
+        row_sum += g;
+        store(dconv + x * conv_step, g * scale, count);
+    }
+    sum += row_sum;
+    dot += row_dot;
+}
+
+// The gradient of activate, n images, from its output y: y with the activation undone is conv * scale + bias. Sums go
+// over all pixels and phases; dscale and dbias must start at zero. Without scale and activation y is not read.
+void activate_backward(const Plan &plan, int64_t n, const Operands &in, const Gradients &to, float *dconv)
 {
     int64_t channels = plan.out_channels();
-    float inverse = 1 / in.slope;
     bool needs_y = in.scale || in.slope != 1;
-    for_each_row(plan, [&](int64_t i, int64_t c, int64_t conv, int64_t out, int64_t step) {
-        int count = std::min<int64_t>(LANES, channels - c);
-        Vec d = in.scale ? load(in.scale + i * channels + c, count) : broadcast(1);
-        Vec b = in.bias ? load(in.bias + c, count) : Vec{}, sum = {}, dot = {};
-        for (int64_t x = 0; x < plan.ow; x++) {
-            Vec g = load(to.dy + out + x * step, count);
-            if (needs_y) {
-                Vec v = load(to.y + out + x * step, count);
-                g = v > 0 ? g : g * in.slope;
-                dot += g * ((v > 0 ? v : v * inverse) - b);
-            }
-            sum += g;
-            store(dconv + conv + x * plan.co, g * d, count);
-        }
-        if (in.scale)
-            store(to.dscale + i * channels + c, load(to.dscale + i * channels + c, count) + dot / d, count);
-        if (to.dbias)
-            store(to.dbias + c, load(to.dbias + c, count) + sum, count);
+    for_each_row(plan, n, [&](int64_t i, int64_t c, int64_t conv, int64_t out, int64_t step) {
+        with_lanes(channels - c, [&](auto count) {
+            Vec d = in.scale ? load(in.scale + i * channels + c, count) : broadcast(1);
+            Vec b = in.bias ? load(in.bias + c, count) : Vec{}, sum = {}, dot = {};
+            auto row = needs_y ? activate_row<true, decltype(count)> : activate_row<false, decltype(count)>;
+            row(to.dy + out, to.y + out, step, dconv + conv, plan.co, plan.ow, d, b, in.slope, count, sum, dot);
+            if (in.scale)
+                store(to.dscale + i * channels + c, load(to.dscale + i * channels + c, count) + dot / d, count);
+            if (to.dbias)
+                store(to.dbias + c, load(to.dbias + c, count) + sum, count);
+        });
     });
 }
 
 // dbias[channel] += sum of dy
-void sum_channels(const Plan &plan, const float *dy, float *dbias)
+void sum_channels(const Plan &plan, int64_t n, const float *dy, float *dbias)
 {
-    for (int64_t c = 0; c < plan.co; c += LANES) {
-        int count = std::min<int64_t>(LANES, plan.co - c);
-        Vec sum = {};
-        for (int64_t p = 0; p < plan.n * plan.oh * plan.ow; p++)
-            sum += load(dy + p * plan.co + c, count);
-        store(dbias + c, load(dbias + c, count) + sum, count);
-    }
+    for (int64_t c = 0; c < plan.co; c += LANES)
+        with_lanes(plan.co - c, [&](auto count) {
+            Vec sum = {};
+            for (int64_t p = 0; p < n * plan.oh * plan.ow; p++)
+                sum += load(dy + p * plan.co + c, count);
+            store(dbias + c, load(dbias + c, count) + sum, count);
+        });
 }
 
 // ---------------------------------------------------------------- direct
@@ -372,6 +407,21 @@ void direct_data(const Plan &plan, const Operands &in, const Gradients &to, cons
         scale_channels_backward(plan, dsrc, in.x, in.style, to.dx, to.dstyle);
 }
 
+void direct_backward(const Plan &plan, const Operands &in, const Gradients &to)
+{
+    const float *ddst = to.dy;
+    bool finish = has_finish(plan, in), bias_inside = to.dbias && !finish;
+    if (finish) {
+        float *copy = arena.take(plan.dst.get_size());
+        activate_backward(plan, plan.n, in, to, copy);
+        ddst = copy;
+    }
+    if (to.dweights || bias_inside)
+        direct_weights(plan, in, to, ddst, bias_inside);
+    if (to.dx)
+        direct_data(plan, in, to, ddst);
+}
+
 // ---------------------------------------------------------------- winograd
 
 float *transformed_weights(const Plan &plan, const Operands &in, bool backward)
@@ -411,23 +461,13 @@ void winograd_forward(const Plan &plan, const Operands &in, float *out)
         });
 }
 
-void winograd_weights(const Plan &plan, const Operands &in, const Gradients &to, const float *ddst)
+// dx and dstyle of n images from the convolution's gradient; u: the transformed weights for the backward direction.
+void winograd_data(const Plan &plan, int64_t n, const Operands &in, const Gradients &to, const float *ddst,
+                   const float *u, float *work)
 {
-    float *du = arena.take(plan.transformed_bytes()), *work = arena.take(plan.work_bytes());
-    memory dw = take(plan.inputs_first.own), user = view(plan.user_weights[in.layout], to.dweights);
-    winograd::correlate(in.x, plan.map(), plan.ci, in.style, ddst, plan.co, work, du);
-    winograd::weights_gradient(du, plan.ci, plan.co, static_cast<float *>(dw.get_data_handle()));
-    plan.inputs_first.out_of[in.layout].execute(queue(), dw, user);
-    queue().wait();
-}
-
-void winograd_data(const Plan &plan, const Operands &in, const Gradients &to, const float *ddst)
-{
-    const float *u = transformed_weights(plan, in, true);
-    float *work = arena.take(plan.work_bytes());
     if (in.style)
-        std::fill_n(to.dstyle, plan.n * plan.ci, 0.f);
-    winograd::convolve(ddst, plan.map(), plan.co, nullptr, u, plan.ci, work,
+        std::fill_n(to.dstyle, n * plan.ci, 0.f);
+    winograd::convolve(ddst, {n, plan.h, plan.w}, plan.co, nullptr, u, plan.ci, work,
                        [&](const winograd::Tile &t, int64_t c, int rows, int columns, Vec g[4][4]) {
                            int64_t first = ((t.image * plan.h + t.y) * plan.w + t.x) * plan.ci + c;
                            Vec s = in.style ? load(in.style + t.image * plan.ci + c) : broadcast(1), sum = {};
@@ -445,23 +485,32 @@ void winograd_data(const Plan &plan, const Operands &in, const Gradients &to, co
                        });
 }
 
-void backward(const Plan &plan, const Operands &in, const Gradients &to)
+void winograd_backward(const Plan &plan, const Operands &all_in, const Gradients &all_to)
 {
-    const float *ddst = to.dy;
-    bool finish = has_finish(plan, in), bias_inside = to.dbias && !finish && !plan.winograd;
-    if (finish) {
-        float *copy = arena.take(plan.dst.get_size());
-        activate_backward(plan, in, to, copy);
-        ddst = copy;
-    } else if (to.dbias && plan.winograd) {
-        sum_channels(plan, to.dy, to.dbias);
+    const float *u = all_to.dx ? transformed_weights(plan, all_in, true) : nullptr;
+    float *du = arena.take(plan.transformed_bytes()), *work = arena.take(plan.work_bytes());
+    float *part = arena.take(plan.part_bytes());
+    bool finish = has_finish(plan, all_in);
+    for (int64_t i = 0; i < plan.n; i += plan.part_images()) {
+        int64_t n = std::min(plan.part_images(), plan.n - i);
+        Operands in = from_image(plan, all_in, i);
+        Gradients to = from_image(plan, all_to, i);
+        const float *ddst = finish ? part : to.dy;
+        if (finish)
+            activate_backward(plan, n, in, to, part);
+        else if (to.dbias)
+            sum_channels(plan, n, to.dy, to.dbias);
+        if (to.dweights)
+            winograd::correlate(in.x, {n, plan.h, plan.w}, plan.ci, in.style, ddst, plan.co, work, du, i > 0);
+        if (to.dx)
+            winograd_data(plan, n, in, to, ddst, u, work);
     }
-    if (to.dweights && plan.winograd)
-        winograd_weights(plan, in, to, ddst);
-    else if (to.dweights || bias_inside)
-        direct_weights(plan, in, to, ddst, bias_inside);
-    if (to.dx)
-        (plan.winograd ? winograd_data : direct_data)(plan, in, to, ddst);
+    if (!all_to.dweights)
+        return;
+    memory dw = take(plan.inputs_first.own), user = view(plan.user_weights[all_in.layout], all_to.dweights);
+    winograd::weights_gradient(du, plan.ci, plan.co, static_cast<float *>(dw.get_data_handle()));
+    plan.inputs_first.out_of[all_in.layout].execute(queue(), dw, user);
+    queue().wait();
 }
 
 template <class Work> int guarded(const Plan *plan, Work work)
@@ -513,7 +562,7 @@ int fastconv_backward(const Plan *plan, const float *dy, const float *y, const f
 {
     Operands in = {x, weights, layout, style, scale, bias, slope};
     Gradients to = {dy, y, dx, dweights, dstyle, dscale, dbias};
-    return guarded(plan, [&] { backward(*plan, in, to); });
+    return guarded(plan, [&] { (plan->winograd ? winograd_backward : direct_backward)(*plan, in, to); });
 }
 
 }  // extern "C"

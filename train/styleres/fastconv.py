@@ -10,6 +10,7 @@ that; FASTCONV=direct goes without Winograd's algorithm. Gradients of gradients 
 
 import ctypes
 import functools
+import math
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
 HERE = Path(__file__).resolve().parent
+SOURCES = ("fastconv.cc", "fastconv_elementwise.cc")
 LIBRARY = HERE / "libfastconv.so"
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=fast",
          "-Wall", "-Wextra"]
@@ -28,7 +30,7 @@ FLAGS = ["-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-ff
 def build():
     """Compile the library beside its source, for this machine's processor."""
     part = LIBRARY.with_suffix(".part")
-    command = [os.environ.get("CXX", "c++"), *FLAGS, "-shared", "-fPIC", str(HERE / "fastconv.cc")]
+    command = [os.environ.get("CXX", "c++"), *FLAGS, "-shared", "-fPIC", *(str(HERE / name) for name in SOURCES)]
     subprocess.run([*command, "-o", str(part), "-ldnnl"], check=True)
     part.replace(LIBRARY)  # a running process keeps the old one
     _library.cache_clear()
@@ -47,6 +49,9 @@ def _library():
     lib.fastconv_plan.argtypes = [ctypes.POINTER(ctypes.c_int64), integer]
     lib.fastconv_forward.argtypes = [pointer] * 3 + [integer] + [pointer] * 3 + [ctypes.c_float, pointer]
     lib.fastconv_backward.argtypes = [pointer] * 5 + [integer] + [pointer] * 3 + [ctypes.c_float] + [pointer] * 5
+    lib.fastconv_prelu.argtypes = [pointer] * 2 + [ctypes.c_int64] * 2 + [pointer]
+    lib.fastconv_prelu_backward.argtypes = [pointer] * 3 + [ctypes.c_int64] * 2 + [pointer] * 2
+    lib.fastconv_adam.argtypes = [pointer] * 4 + [ctypes.c_int64] + [ctypes.c_float] * 4
     return lib
 
 
@@ -167,6 +172,72 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     if plan is None:
         return F.conv2d(x, weight, bias, stride, padding)
     return styled_conv2d(x, weight, None, None, bias, 1.0, stride, padding)
+
+
+class _PRelu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, slope):
+        x, slope = x.contiguous(memory_format=torch.channels_last), slope.contiguous()
+        y = torch.empty_like(x)
+        _library().fastconv_prelu(x.data_ptr(), slope.data_ptr(), x.numel() // x.shape[1], x.shape[1], y.data_ptr())
+        ctx.save_for_backward(x, slope)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, dy):
+        x, slope = ctx.saved_tensors
+        dy = dy.contiguous(memory_format=torch.channels_last)
+        dx, dslope = torch.empty_like(x), torch.zeros_like(slope)
+        _library().fastconv_prelu_backward(dy.data_ptr(), x.data_ptr(), slope.data_ptr(), x.numel() // x.shape[1],
+                                           x.shape[1], dx.data_ptr(), dslope.data_ptr())
+        return dx, dslope
+
+
+def prelu(x, slope):
+    """F.prelu(x, slope) for x (n, c, h, w) and slope (c)."""
+    if _library() is None or x.dim() != 4 or slope.numel() != x.shape[1] or not _supported(x, slope):
+        return F.prelu(x, slope)
+    return _PRelu.apply(x, slope)
+
+
+def _same_memory(parameter, *others):
+    """Whether these tensors are dense and lie in memory in the same order, so that they can be walked as flat arrays."""
+    dense = parameter.is_contiguous() or parameter.is_contiguous(memory_format=torch.channels_last)
+    return dense and all(t.stride() == parameter.stride() for t in others)
+
+
+class Adam(torch.optim.Adam):
+    """torch.optim.Adam (no weight decay, no amsgrad) with one pass over memory per parameter; same state."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        plain = all(group["weight_decay"] == 0 and not group["amsgrad"] and not group["maximize"]
+                    for group in self.param_groups)
+        parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        ready = all(p in self.state and _supported(p, p.grad) for p in parameters)
+        if _library() is None or closure is not None or not plain or not ready:
+            return super().step(closure)
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self._update(p, self.state[p], group)
+        return None
+
+    def _update(self, parameter, state, group):
+        (beta1, beta2), gradient = group["betas"], parameter.grad
+        mean, square = state["exp_avg"], state["exp_avg_sq"]
+        state["step"] += 1
+        count = float(state["step"])
+        correction = math.sqrt(1 - beta2**count)
+        rate, epsilon = group["lr"] * correction / (1 - beta1**count), group["eps"] * correction
+        if not _same_memory(parameter, gradient):
+            gradient = torch.empty_like(parameter).copy_(gradient)
+        if not _same_memory(parameter, mean, square):
+            mean, square = (torch.empty_like(parameter).copy_(t) for t in (mean, square))
+            state["exp_avg"], state["exp_avg_sq"] = mean, square
+        _library().fastconv_adam(parameter.data_ptr(), gradient.data_ptr(), mean.data_ptr(), square.data_ptr(),
+                                 parameter.numel(), beta1, beta2, rate, epsilon)
 
 
 if __name__ == "__main__":

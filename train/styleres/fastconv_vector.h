@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 constexpr int LANES = 16;
 typedef float Vec __attribute__((vector_size(LANES * sizeof(float))));
@@ -44,4 +45,13 @@ inline void store(float *p, Vec v, int count)
     else
         for (int i = 0; i < count; i++)
             p[i] = v[i];
+}
+
+// Calls work(count), count being a compile-time constant in the usual case of whole vectors.
+template <class Work> inline void with_lanes(int64_t count, Work work)
+{
+    if (count >= LANES)
+        work(std::integral_constant<int, LANES>{});
+    else
+        work(static_cast<int>(count));
 }

@@ -178,20 +178,21 @@ inline void transform_tile(Transform transform, const float *map, const Map &m, 
 {
     int64_t y0 = tile.y - border, x0 = tile.x - border;
     bool inside = y0 >= 0 && x0 >= 0 && y0 + SIDE <= m.h && x0 + SIDE <= m.w;
-    const float *corner = map + ((tile.image * m.h + y0) * m.w + x0) * channels;
+    int64_t row = m.w * channels;
+    const float *corner = map + (tile.image * m.h + y0) * row + x0 * channels;
     for (int64_t c = 0; c < channels; c += LANES) {
         Vec f = factor ? load(factor + tile.image * channels + c) : broadcast(1);
         auto put = [&](int r, int k, Vec value) { store(v + (r * TILE + k) * v_slab + c, value); };
         const float *from = corner + c;
         if (inside)
             transform_2d<SIDE, TILE>(
-                transform, [&](int r, int k) { return load(from + (r * m.w + k) * channels) * f; }, put);
+                transform, [&](int r, int k) { return load(from + r * row + k * channels) * f; }, put);
         else
             transform_2d<SIDE, TILE>(
                 transform,
                 [&](int r, int k) {
                     bool in = y0 + r >= 0 && y0 + r < m.h && x0 + k >= 0 && x0 + k < m.w;
-                    return in ? load(from + (r * m.w + k) * channels) * f : Vec{};
+                    return in ? load(from + r * row + k * channels) * f : Vec{};
                 },
                 put);
     }
@@ -246,9 +247,9 @@ inline void convolve(const float *map, const Map &m, int64_t ci, const float *fa
     }
 }
 
-// du = transformed gradient of the weights, from the convolution's input map * factor and its output's gradient.
+// du (+)= transformed gradient of the weights, from the convolution's input map * factor and its output's gradient.
 inline void correlate(const float *map, const Map &m, int64_t ci, const float *factor, const float *gradient,
-                      int64_t co, float *work, float *du)
+                      int64_t co, float *work, float *du, bool add)
 {
     int64_t group = group_size(ci, co), v_slab = slab(group, ci), g_slab = slab(group, co), u_slab = slab(ci, co);
     float *v = work, *g = work + POINTS * v_slab;
@@ -260,7 +261,7 @@ inline void correlate(const float *map, const Map &m, int64_t ci, const float *f
             transform_tile<OUT>(output_gradient_transform, gradient, m, tile, 0, co, nullptr, g + t * co, g_slab);
         }
         for (int p = 0; p < POINTS; p++)
-            multiply(ci, co, count, v + p * v_slab, 1, ci, g + p * g_slab, co, du + p * u_slab, co, first > 0);
+            multiply(ci, co, count, v + p * v_slab, 1, ci, g + p * g_slab, co, du + p * u_slab, co, add || first > 0);
     }
 }
 

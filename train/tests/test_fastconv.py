@@ -112,6 +112,25 @@ class LibraryTest(FastConvTest):
             self.styled(2, 32, size, 32, False, slope=1, style=False)
             self.styled(2, 32, size, 32, True, slope=1, scale=False, bias=False)
 
+    def test_prelu(self):
+        for channels in (16, 24, 48):
+            tensors = [torch.randn(3, channels, 13, 11), torch.randn(channels)]
+            self.compare(fastconv.prelu, F.prelu, tensors, 2e-5)
+
+    def test_adam(self):
+        start = [torch.randn(8, 5, 3, 3).contiguous(memory_format=torch.channels_last), torch.randn(7), torch.randn([])]
+        runs = []
+        for optimizer in (torch.optim.Adam, fastconv.Adam):
+            parameters = [p.clone().requires_grad_() for p in start]
+            adam = optimizer([{"params": parameters[:1], "lr": 0.1}, {"params": parameters[1:]}], 0.02, (0.8, 0.95))
+            for step in range(4):
+                for k, p in enumerate(parameters):
+                    p.grad = None if (step + k) % 3 == 2 else (p.detach() * (step + k + 1)).sin().contiguous()
+                adam.step()
+            runs.append(parameters)
+        for want, got in zip(*runs):
+            self.assertTrue(torch.allclose(want, got, rtol=1e-5, atol=1e-6))
+
     def test_gradient_only_where_asked(self):
         x, w, b = torch.randn(2, 32, 32, 32), torch.randn(32, 32, 3, 3, requires_grad=True), torch.randn(32)
         y = fastconv.conv2d(x, w, b, 1, 1)
