@@ -13,16 +13,16 @@ G_BEGIN_DECLS
 
 #define LK_MODEL_ERROR (lk_model_error_quark())
 typedef enum {
-    LK_MODEL_ERROR_FORMAT,  /* not a safetensors file, or damaged */
-    LK_MODEL_ERROR_CONFIG,  /* metadata missing, wrong or out of bounds */
-    LK_MODEL_ERROR_TENSOR,  /* a tensor is missing, of a wrong shape or type, or not finite */
+    LK_MODEL_ERROR_FORMAT, /* not a safetensors file, or damaged */
+    LK_MODEL_ERROR_CONFIG, /* metadata missing, wrong or out of bounds */
+    LK_MODEL_ERROR_TENSOR, /* a tensor is missing, of a wrong shape or type, or not finite */
 } LkModelError;
 GQuark lk_model_error_quark(void);
 
 enum {
-    LK_MAX_BLOCKS = 10,   /* resolutions 4 ... 2048 */
-    LK_MAX_WS = 20,       /* rows of w+ */
-    LK_N_GROUPS = 4,      /* groups of encoder units */
+    LK_MAX_BLOCKS = 10, /* resolutions 4 ... 2048 */
+    LK_MAX_WS = 20,     /* rows of w+ */
+    LK_N_GROUPS = 4,    /* groups of encoder units */
 };
 
 /* Where a style head reads: encoder taps c3 (input/16), p2 (input/8), p1 (input/4); networks.md, E0. */
@@ -33,11 +33,11 @@ typedef struct {
     guint input;      /* side of the encoder's input, 4 x embed_res */
     guint resolution; /* side of the picture */
     guint w_dim;
-    guint num_ws;     /* rows of w+: 2 log2(resolution) - 2 */
-    guint embed_res;  /* side of F, R and the gate */
-    guint n_blocks;   /* log2(resolution) - 1 */
+    guint num_ws;                  /* rows of w+: 2 log2(resolution) - 2 */
+    guint embed_res;               /* side of F, R and the gate */
+    guint n_blocks;                /* log2(resolution) - 1 */
     guint channels[LK_MAX_BLOCKS]; /* of block 4 << k */
-    gboolean noise;   /* conv0 and conv1 add a constant noise plane */
+    gboolean noise;                /* conv0 and conv1 add a constant noise plane */
     guint stem;
     struct {
         guint in, out, units;

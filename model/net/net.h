@@ -35,12 +35,13 @@ LkModel *lk_net_model(const LkNet *net);
 
 /* Inverts an aligned crop: rgba is input x input x 4 bytes (alpha ignored). w_plus receives num_ws x w_dim floats.
  * After it, lk_net_generate edits this photo. Cancelled: G_IO_ERROR_CANCELLED, the next call starts clean. */
-gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellable *cancellable, GError **error);
+gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellable *cancellable,
+                       GError **error);
 
 /* The picture of the (edited) code w_plus (num_ws x w_dim): rgba receives resolution x resolution x 4 bytes.
  * With w_plus as lk_net_invert gave it, it is the inversion itself. */
-gboolean lk_net_generate(LkNet *net, const float *w_plus, LkInversionMode mode, guint8 *rgba, GCancellable *cancellable,
-                         GError **error);
+gboolean lk_net_generate(LkNet *net, const float *w_plus, LkInversionMode mode, guint8 *rgba,
+                         GCancellable *cancellable, GError **error);
 
 /* Forgets all cached results, so that the next calls run every stage. */
 void lk_net_forget(LkNet *net);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "network.h"
+
+/* ---- parameters ---- */
+
+LkValue lk_build_conv_weight(LkBuilder *builder, const char *name, guint o, guint i, guint k)
+{
+    LkParam param = {
+        .kind = LK_PARAM_CONV, .name = name, .o = o, .i = i, .k = k, .encoder = builder->encoder};
+
+    return lk_graph_param(builder->graph, &param);
+}
+
+LkValue lk_build_vector(LkBuilder *builder, const char *name, guint n, float scale)
+{
+    LkParam param = {
+        .kind = LK_PARAM_VECTOR, .name = name, .o = n, .scale = scale, .encoder = builder->encoder};
+
+    return lk_graph_param(builder->graph, &param);
+}
+
+LkValue lk_build_matrix(LkBuilder *builder, const char *name, guint o, guint i, gboolean has_kernel)
+{
+    LkParam param = {
+        .kind = LK_PARAM_MATRIX, .name = name, .o = o, .i = i, .k = has_kernel, .encoder = builder->encoder};
+
+    return lk_graph_param(builder->graph, &param);
+}
+
+/* ---- the whole ---- */
+
+typedef struct {
+    LkBuilder builder;
+    LkNetwork *network;
+    gboolean keep;
+    guint embed_block;
+    LkValue w_rows[LK_MAX_WS]; /* of the unedited code, on the device */
+} Assembly;
+
+static void name_value(Assembly *a, LkValue value, const char *name)
+{
+    lk_graph_name(a->builder.graph, value, name, a->keep);
+}
+
+/* Stages of G are called after their block's resolution. */
+static void begin_stage(Assembly *a, guint modes, const char *prefix, guint block, const char *suffix)
+{
+    LkGraph *graph = a->builder.graph;
+
+    lk_graph_begin_stage(graph, lk_graph_text(graph, "%s%u%s", prefix, 4u << block, suffix), modes);
+}
+
+static void add_codes(Assembly *a)
+{
+    LkGraph *graph = a->builder.graph;
+    LkNetwork *network = a->network;
+    const LkConfig *config = a->builder.config;
+    guint align = LK_ARENA_ALIGN / sizeof(float);
+
+    network->row_stride = (config->w_dim + align - 1) / align * align;
+    network->codes = lk_graph_input(graph, "codes", config->num_ws, 1, network->row_stride, LK_F32);
+    network->w_plus = lk_graph_result(graph, config->num_ws, 1, network->row_stride, LK_F32);
+    lk_graph_in_host_memory(graph, network->w_plus);
+    name_value(a, network->w_plus, "w_plus");
+    for (guint i = 0; i < config->num_ws; i++) {
+        gsize offset = (gsize)i * network->row_stride;
+        network->rows[i] = lk_graph_view(graph, network->codes, offset, config->w_dim, 1, 1);
+        lk_graph_name(graph, network->rows[i], lk_graph_text(graph, "row %u of w+", i), FALSE);
+        a->w_rows[i] = lk_graph_view(graph, network->w_plus, offset, config->w_dim, 1, 1);
+    }
+}
+
+static LkValue add_encoder(Assembly *a)
+{
+    LkBuilder *builder = &a->builder;
+    LkNetwork *network = a->network;
+    guint side = builder->config->input;
+    LkValue picture;
+    LkTaps taps;
+
+    network->crop = lk_graph_input(builder->graph, "photo", 4, side, side, LK_U8);
+    lk_graph_begin_stage(builder->graph, "image_in", LK_MODE_ALL);
+    picture = lk_graph_add(builder->graph, &(LkGraphOp){.kind = LK_OP_IMAGE_IN, .x = network->crop});
+    builder->encoder = TRUE;
+    lk_graph_begin_stage(builder->graph, "e0", LK_MODE_ALL);
+    taps = lk_build_encoder(builder, picture);
+    name_value(a, taps.c1, "enc_feat");
+    lk_graph_begin_stage(builder->graph, "heads", LK_MODE_ALL);
+    lk_build_heads(builder, &taps, a->w_rows);
+    builder->encoder = FALSE;
+    return taps.c1;
+}
+
+/* G on the unedited code up to F. */
+static LkValue add_unedited(Assembly *a)
+{
+    LkBuilder *builder = &a->builder;
+    LkValue x = lk_build_const(builder);
+
+    for (guint block = 0; block <= a->embed_block; block++) {
+        begin_stage(a, LK_MODE_ALL, "f.b", block, "");
+        if (block > 0)
+            x = lk_build_conv0(builder, block, x, a->w_rows);
+        if (block < a->embed_block)
+            x = lk_build_conv1(builder, block, x, a->w_rows, 0);
+    }
+    name_value(a, x, "f_feats");
+    return x;
+}
+
+static LkGatePhoto add_residual(Assembly *a, LkValue enc_feat, LkValue f_feats)
+{
+    LkBuilder *builder = &a->builder;
+    LkGatePhoto photo;
+    LkValue aligned, extracted;
+
+    lk_graph_begin_stage(builder->graph, "e1.align", LK_MODE_ALL);
+    aligned = lk_build_alignment(builder, enc_feat, f_feats);
+    name_value(a, aligned, "aligned");
+    lk_graph_begin_stage(builder->graph, "e1.extract", LK_MODE_ALL);
+    extracted = lk_build_extraction(builder, aligned);
+    name_value(a, extracted, "extracted");
+    lk_graph_begin_stage(builder->graph, "e2.photo", LK_MODE_ALL);
+    photo = lk_build_gate_photo(builder, extracted);
+    a->network->residual_half = photo.first;
+    return photo;
+}
+
+/* The rest of the block that E2 works in, once reading F'' and once (w+ alone) F'. Both write the same values. */
+static void add_embed_tail(Assembly *a, LkValue fused, LkValue f_edit, LkValue *x, LkValue *rgb)
+{
+    LkBuilder *builder = &a->builder;
+    guint block = a->embed_block;
+    LkValue smaller = *rgb;
+
+    begin_stage(a, LK_MODE_STYLERES, "b", block, ".conv1");
+    *x = lk_build_conv1(builder, block, fused, a->network->rows, 0);
+    *rgb = lk_build_to_rgb(builder, block, *x, smaller, a->network->rows, 0);
+    begin_stage(a, LK_MODE_WPLUS, "b", block, ".conv1");
+    lk_build_conv1(builder, block, f_edit, a->network->rows, *x);
+    lk_build_to_rgb(builder, block, *x, smaller, a->network->rows, *rgb);
+}
+
+static LkValue add_edit_head(Assembly *a, LkValue *rgb)
+{
+    LkBuilder *builder = &a->builder;
+    const LkValue *rows = a->network->rows;
+    LkValue x = lk_build_const(builder);
+
+    for (guint block = 0; block < a->embed_block; block++) {
+        begin_stage(a, LK_MODE_ALL, "b", block, "");
+        if (block > 0)
+            x = lk_build_conv0(builder, block, x, rows);
+        x = lk_build_conv1(builder, block, x, rows, 0);
+        *rgb = lk_build_to_rgb(builder, block, x, *rgb, rows, 0);
+    }
+    begin_stage(a, LK_MODE_ALL, "b", a->embed_block, ".conv0");
+    x = lk_build_conv0(builder, a->embed_block, x, rows);
+    name_value(a, x, "f_edit");
+    return x;
+}
+
+static void add_edit(Assembly *a, const LkGatePhoto *photo)
+{
+    LkBuilder *builder = &a->builder;
+    const LkValue *rows = a->network->rows;
+    LkValue rgb = 0, x, delta_f, gate, fused, f_edit = add_edit_head(a, &rgb);
+    LkGraphOp out = {.kind = LK_OP_IMAGE_OUT};
+
+    lk_graph_begin_stage(builder->graph, "e2", LK_MODE_STYLERES);
+    fused = lk_build_gate(builder, photo, f_edit, &delta_f, &gate);
+    name_value(a, delta_f, "delta_f");
+    name_value(a, gate, "gate");
+    add_embed_tail(a, fused, f_edit, &x, &rgb);
+    for (guint block = a->embed_block + 1; block < builder->config->n_blocks; block++) {
+        begin_stage(a, LK_MODE_ALL, "b", block, "");
+        x = lk_build_conv0(builder, block, x, rows);
+        x = lk_build_conv1(builder, block, x, rows, 0);
+        rgb = lk_build_to_rgb(builder, block, x, rgb, rows, 0);
+    }
+    name_value(a, rgb, "image");
+    lk_graph_begin_stage(builder->graph, "image_out", LK_MODE_ALL);
+    out.x = rgb;
+    a->network->picture = lk_graph_add(builder->graph, &out);
+    lk_graph_in_host_memory(builder->graph, a->network->picture);
+}
+
+LkNetwork *lk_network_new(const LkConfig *config, const LkWeights *weights, LkType storage, gboolean keep)
+{
+    LkNetwork *network = g_new0(LkNetwork, 1);
+    Assembly a = {.network = network, .keep = keep};
+    LkValue enc_feat, f_feats;
+    LkGatePhoto photo;
+
+    network->graph = lk_graph_new(storage);
+    a.builder = (LkBuilder){.graph = network->graph, .config = config, .weights = weights};
+    while (4u << a.embed_block < config->embed_res)
+        a.embed_block++;
+    add_codes(&a);
+    enc_feat = add_encoder(&a);
+    f_feats = add_unedited(&a);
+    photo = add_residual(&a, enc_feat, f_feats);
+    add_edit(&a, &photo);
+    return network;
+}
+
+void lk_network_free(LkNetwork *network)
+{
+    if (network == NULL)
+        return;
+    lk_graph_free(network->graph);
+    g_free(network);
+}
+
+gboolean lk_network_check(const LkNetwork *network, const LkWeights *weights, GError **error)
+{
+    for (LkValue value = 1; value <= lk_graph_n_values(network->graph); value++) {
+        const LkGraphValue *v = lk_graph_value(network->graph, value);
+        if (v->kind == LK_VALUE_PARAM && !lk_param_check(&v->param, weights, error))
+            return FALSE;
+    }
+    return TRUE;
+}

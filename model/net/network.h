@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * network.h - the whole StyleRes graph (arXiv 2212.14359) of a model's configuration, and its parts.
+ *
+ *     crop -> E0 -> w+, enc_feat      w+ -> G up to F      enc_feat, F -> E1 -> R        once per photo
+ *     rows (edited w+) -> G up to F'      F', R -> E2 -> F''      F'' -> rest of G -> picture      per edit
+ */
+#pragma once
+
+#include "graph.h"
+#include "model.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    LkGraph *graph;
+    LkValue crop;            /* input: 4 x input x input bytes */
+    LkValue codes;           /* input: num_ws rows of row_stride floats */
+    LkValue rows[LK_MAX_WS]; /* views of codes: w_dim floats each */
+    LkValue w_plus;          /* the encoder's code, laid out as codes */
+    guint row_stride;        /* floats; a multiple of LK_ARENA_ALIGN bytes */
+    LkValue residual_half;   /* written by the last stage that only the photo decides */
+    LkValue picture;         /* 4 x resolution x resolution bytes */
+} LkNetwork;
+
+/* Builds the graph. keep: the values with names live on after a run. The tensors' names and shapes are not checked here, but
+ * by lk_network_check. Free with lk_network_free. */
+LkNetwork *lk_network_new(const LkConfig *config, const LkWeights *weights, LkType storage, gboolean keep);
+void lk_network_free(LkNetwork *network);
+
+/* Whether the file has every tensor that the graph needs, in the right shape. */
+gboolean lk_network_check(const LkNetwork *network, const LkWeights *weights, GError **error);
+
+/* ---- the parts ---- */
+
+typedef struct {
+    LkGraph *graph;
+    const LkConfig *config;
+    const LkWeights *weights; /* for the one size that is not in the configuration: SE's hidden width */
+    gboolean encoder;         /* marks the parameters made meanwhile as E0's */
+} LkBuilder;
+
+LkValue lk_build_conv_weight(LkBuilder *builder, const char *name, guint o, guint i, guint k);
+LkValue lk_build_vector(LkBuilder *builder, const char *name, guint n, float scale);
+LkValue lk_build_matrix(LkBuilder *builder, const char *name, guint o, guint i, gboolean has_kernel);
+
+/* E0: the features that the style heads and E1 read. p2 and p1 are absent where no head reads them. */
+typedef struct {
+    LkValue c1, c3, p2, p1;
+} LkTaps;
+LkTaps lk_build_encoder(LkBuilder *builder, LkValue picture);
+/* E0's heads: writes the rows of w+, latent_avg added. */
+void lk_build_heads(LkBuilder *builder, const LkTaps *taps, const LkValue rows[LK_MAX_WS]);
+
+/* G: block k has the resolution 4 << k and reads rows 2k - 1 (conv0), 2k (conv1), 2k + 1 (to_rgb). y = 0: a new value. */
+LkValue lk_build_const(LkBuilder *builder);
+LkValue lk_build_conv0(LkBuilder *builder, guint block, LkValue x, const LkValue *rows);
+LkValue lk_build_conv1(LkBuilder *builder, guint block, LkValue x, const LkValue *rows, LkValue y);
+LkValue lk_build_to_rgb(LkBuilder *builder, guint block, LkValue x, LkValue smaller, const LkValue *rows,
+                        LkValue y);
+
+/* E1. */
+LkValue lk_build_alignment(LkBuilder *builder, LkValue enc_feat, LkValue f_feats);
+LkValue lk_build_extraction(LkBuilder *builder, LkValue aligned);
+
+/* E2, in two halves. A convolution is linear in its input channels, so the half of convs[0] and convs2[0] that reads R is
+ * computed once per photo; both read the same x, so their first convolutions are one with twice the outputs. */
+typedef struct {
+    LkValue
+        x; /* concat(g, y): only its second half is written per photo; absent if convs[0] has a projection */
+    LkValue first;    /* first convolutions of convs[0] and convs2[0] on y, with bias */
+    LkValue shortcut; /* their shortcuts on y; absent if the shortcut is x itself */
+} LkGatePhoto;
+LkGatePhoto lk_build_gate_photo(LkBuilder *builder, LkValue residual);
+/* Returns F'' = F' + gate * delta F. */
+LkValue lk_build_gate(LkBuilder *builder, const LkGatePhoto *photo, LkValue f_edit, LkValue *delta_f,
+                      LkValue *gate);
+
+G_END_DECLS
