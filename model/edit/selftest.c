@@ -78,7 +78,7 @@ static gboolean write_problem(LkGpu *gpu, const Problem *problem, const LkOp *op
 }
 
 /* Everything in one arena, one tensor after the other. */
-static LkOp convolution(LkGpu *gpu, LkArena *arena)
+static LkOp convolution(LkArena *arena)
 {
     const gsize plane = aligned(sizeof(float) * CHANNELS * PLANE), vector = aligned(sizeof(float) * CHANNELS);
     const LkTensor x = {arena, 0, CHANNELS, SIDE, SIDE, LK_F32};
@@ -104,13 +104,13 @@ static gboolean compute(LkGpu *gpu, Problem *problem, GError **error)
 {
     g_autoptr(LkArena) arena = NULL;
     g_autoptr(LkStream) stream = NULL;
-    LkOp op = convolution(gpu, NULL);
+    LkOp op = convolution(NULL);
     gsize size = op.weight.offset + lk_gpu_weights_size(gpu, LK_OP_CONV, CHANNELS, CHANNELS, KERNEL, LK_F32);
 
     arena = lk_arena_new(gpu, LK_ARENA_DEVICE, aligned(size), error);
     if (arena == NULL)
         return FALSE;
-    op = convolution(gpu, arena);
+    op = convolution(arena);
     if (!write_problem(gpu, problem, &op, error))
         return FALSE;
     stream = lk_stream_new(gpu, "self-test", &op, 1, error);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * cli.h - what the commands of likeness-cli share. One command per file; each is a CliCommand, run by main.c after its
+ * options were read.
+ */
+#pragma once
+
+#include "editor.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+    CLI_DONE = 0,
+    CLI_FAILED = 1, /* and one line on stderr */
+    CLI_USAGE = 2,
+} CliStatus;
+
+/* What a command takes besides the options of all commands. */
+typedef enum {
+    CLI_TAKES_INVERSION = 1 << 0, /* --inversion */
+    CLI_TAKES_PHOTO = 1 << 1,     /* --aligned, --face */
+    CLI_TAKES_FILE = 1 << 2,      /* -o FILE */
+    CLI_TAKES_FOLDER = 1 << 3,    /* -o DIR */
+    CLI_TAKES_SET = 1 << 4,       /* --set */
+    CLI_TAKES_DUMP = 1 << 5,      /* --dump */
+    CLI_TAKES_JSON = 1 << 6,      /* --json */
+    CLI_TAKES_RUNS = 1 << 7,      /* --runs */
+} CliTakes;
+
+typedef struct {
+    char *model;  /* file or name, or NULL */
+    char *device; /* or NULL */
+    gboolean half;
+    gboolean quiet;
+    LkInversionMode inversion;
+    gboolean aligned;
+    guint face; /* from 0 */
+    char *output;
+    char **set; /* NULL-terminated */
+    char *dump; /* or NULL */
+    gboolean json;
+    guint runs;
+    char **photos; /* NULL-terminated */
+    guint n_photos;
+} CliOptions;
+
+typedef struct {
+    const char *name;
+    const char *arguments; /* for the help's first line */
+    const char *summary;   /* a sentence without full stop, for the list of commands */
+    const char *details;   /* or NULL */
+    CliTakes takes;
+    guint min_photos, max_photos;
+    CliStatus (*run)(const CliOptions *options);
+} CliCommand;
+
+extern const CliCommand cli_info, cli_invert, cli_edit, cli_batch, cli_sheet, cli_bench;
+
+/* ---- options.c: the command line ---- */
+
+/* Reads a command's arguments. NULL: wrong usage, which has been explained. --help and --version end the program. */
+const CliOptions *cli_options_read(const CliCommand *command, int argc, char **argv);
+
+/* ---- engine.c: what every command needs opened ---- */
+
+/* Path of a model given as a file, by name, or (NULL) the built-in one. */
+char *cli_model_path(const char *model, GError **error);
+GPtrArray *cli_model_list(void); /* paths of the models that can be given by name */
+LkModel *cli_open_model(const CliOptions *options, GError **error);
+LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, GError **error);
+/* Finds and inverts the face; errors name path. */
+gboolean cli_open_photo(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
+                        GError **error);
+/* A value for each direction from NAME=VALUE words. Refuses what the model does not have or a slider does not reach. */
+float *cli_parse_values(LkModel *model, char *const *set, GError **error);
+
+/* ---- picture.c: from an opened editor to a file ---- */
+
+/* Reads a photo, inverts it, applies the values (NULL: the inversion), writes a PNG, and the stages where asked to. */
+gboolean cli_write_picture(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
+                           const float *values, const char *output, const char *dump, GError **error);
+/* invert and edit: one photo, with the values of --set (none: the inversion). */
+CliStatus cli_run_single(const CliOptions *options);
+/* The picture as the command shows it: bare with --aligned, else in its photo. */
+LkPhoto *cli_generate(const CliOptions *options, LkEditor *editor, const float *values, GError **error);
+gboolean cli_make_folder(const char *path, GError **error);
+gboolean cli_dump_stages(LkEditor *editor, const char *folder, GError **error);
+
+/* ---- talk.c: to the person, and from the person ---- */
+
+CliStatus cli_fail(const GError *error); /* prints it as one line on stderr; CLI_FAILED */
+void cli_complain(const char *format, ...) G_GNUC_PRINTF(1, 2); /* one line on stderr */
+void cli_progress(const CliOptions *options, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void cli_catch_signals(void);        /* before any thread starts */
+GCancellable *cli_cancellable(void); /* cancelled by SIGINT, SIGTERM, SIGHUP */
+
+G_END_DECLS

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#define MODEL_SUFFIX ".safetensors"
+
+/* ---- models ------------------------------------------------------------------------------------------------- */
+
+static int compare_paths(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void list_folder(const char *folder, GPtrArray *paths)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+        if (g_str_has_suffix(name, MODEL_SUFFIX))
+            g_ptr_array_add(paths, g_build_filename(folder, name, NULL));
+}
+
+/* The built-in model's folder and the person's own. */
+GPtrArray *cli_model_list(void)
+{
+    g_autofree char *builtin = lk_model_builtin_path();
+    g_autofree char *builtin_folder = g_path_get_dirname(builtin);
+    g_autofree char *own_folder = g_build_filename(g_get_user_data_dir(), "likeness", "models", NULL);
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+
+    list_folder(builtin_folder, paths);
+    list_folder(own_folder, paths);
+    g_ptr_array_sort(paths, compare_paths);
+    return paths;
+}
+
+static char *find_named_model(const char *name)
+{
+    g_autoptr(GPtrArray) paths = cli_model_list();
+    g_autofree char *file_name = g_strconcat(name, MODEL_SUFFIX, NULL);
+
+    for (guint i = 0; i < paths->len; i++) {
+        g_autofree char *base = g_path_get_basename(g_ptr_array_index(paths, i));
+        if (strcmp(base, file_name) == 0)
+            return g_strdup(g_ptr_array_index(paths, i));
+    }
+    return NULL;
+}
+
+char *cli_model_path(const char *model, GError **error)
+{
+    char *path;
+
+    if (model == NULL)
+        return lk_model_builtin_path();
+    if (strchr(model, '/') != NULL || g_str_has_suffix(model, MODEL_SUFFIX) ||
+        g_file_test(model, G_FILE_TEST_EXISTS))
+        return g_strdup(model);
+    path = find_named_model(model);
+    if (path == NULL)
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "%s: no file and no model of this name", model);
+    return path;
+}
+
+LkModel *cli_open_model(const CliOptions *options, GError **error)
+{
+    g_autofree char *path = cli_model_path(options->model, error);
+
+    return path ? lk_model_open(path, error) : NULL;
+}
+
+/* ---- editor ------------------------------------------------------------------------------------------------- */
+
+LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, GError **error)
+{
+    const LkEditorOptions editor_options = {
+        .device = options->device,
+        .storage = options->half ? LK_F16 : LK_F32,
+        .net_flags = options->dump ? LK_NET_KEEP_STAGES : 0,
+    };
+
+    if (g_cancellable_set_error_if_cancelled(cli_cancellable(), error))
+        return NULL;
+    cli_progress(options, "Preparing the device …");
+    return lk_editor_new_for_model(&editor_options, model, error);
+}
+
+gboolean cli_open_photo(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
+                        GError **error)
+{
+    const LkOpenMode mode = options->aligned ? LK_OPEN_ALIGNED : LK_OPEN_DETECT;
+    g_autoptr(GError) reason = NULL;
+
+    cli_progress(options, "Inverting %s …", path);
+    if (lk_editor_open(editor, photo, mode, options->face, cli_cancellable(), &reason))
+        return TRUE;
+    if (reason->domain == LK_PHOTO_ERROR)
+        g_prefix_error(&reason, "%s: ", path);
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return FALSE;
+}
+
+/* ---- slider values ------------------------------------------------------------------------------------------ */
+
+static char *list_sliders(LkModel *model)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    for (guint k = 0; k < lk_model_n_directions(model); k++)
+        g_ptr_array_add(names, lk_model_direction(model, k)->name);
+    g_ptr_array_add(names, NULL);
+    return g_strjoinv(", ", (char **)names->pdata);
+}
+
+static guint find_slider(LkModel *model, const char *name, GError **error)
+{
+    g_autofree char *sliders = NULL;
+
+    for (guint k = 0; k < lk_model_n_directions(model); k++)
+        if (strcmp(lk_model_direction(model, k)->name, name) == 0)
+            return k;
+    sliders = list_sliders(model);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "the model has no slider %s; it has %s",
+                name, *sliders ? sliders : "none");
+    return G_MAXUINT;
+}
+
+static gboolean read_value(const LkDirection *slider, const char *word, float *value, GError **error)
+{
+    char *end;
+    double number = g_ascii_strtod(word, &end);
+
+    if (*word == '\0' || g_ascii_isspace(*word) || *end != '\0' || !isfinite(number)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s: %s is not a number", slider->name,
+                    *word ? word : "nothing");
+        return FALSE;
+    }
+    if (number < slider->minimum || number > slider->maximum) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s goes from %g to %g, not to %s",
+                    slider->name, slider->minimum, slider->maximum, word);
+        return FALSE;
+    }
+    *value = (float)number;
+    return TRUE;
+}
+
+static gboolean set_value(LkModel *model, const char *word, float *values, GError **error)
+{
+    const char *equals = strchr(word, '=');
+    g_autofree char *name = g_strndup(word, equals - word);
+    const guint k = find_slider(model, name, error);
+
+    return k != G_MAXUINT && read_value(lk_model_direction(model, k), equals + 1, &values[k], error);
+}
+
+float *cli_parse_values(LkModel *model, char *const *set, GError **error)
+{
+    g_autofree float *values = g_new0(float, lk_model_n_directions(model) + 1);
+
+    for (; set != NULL && *set != NULL; set++)
+        if (!set_value(model, *set, values, error))
+            return NULL;
+    return g_steal_pointer(&values);
+}

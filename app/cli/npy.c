@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * npy.c - the networks' stages as NumPy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+ */
+#include "cli.h"
+
+#include <string.h>
+
+/* Version 1.0: magic, a little-endian length, then a Python literal filled up with spaces to a multiple of 64 bytes. */
+static void append_header(GByteArray *file, const char *shape)
+{
+    static const guint8 magic[] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
+    g_autoptr(GString) header = g_string_new(NULL);
+
+    g_string_printf(header, "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", shape);
+    while ((sizeof magic + 2 + header->len + 1) % 64 != 0)
+        g_string_append_c(header, ' ');
+    g_string_append_c(header, '\n');
+
+    const guint8 length[] = {header->len & 0xff, header->len >> 8};
+    g_byte_array_append(file, magic, sizeof magic);
+    g_byte_array_append(file, length, sizeof length);
+    g_byte_array_append(file, (const guint8 *)header->str, header->len);
+}
+
+static void append_values(GByteArray *file, const float *values, gsize n)
+{
+    for (gsize i = 0; i < n; i++) {
+        guint32 bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        bits = GUINT32_TO_LE(bits);
+        g_byte_array_append(file, (const guint8 *)&bits, sizeof bits);
+    }
+}
+
+static gboolean dump_stage(LkNet *net, const char *stage, const char *folder, GError **error)
+{
+    guint shape[3];
+    g_autofree float *values = lk_net_read_stage(net, stage, shape, error);
+    g_autofree char *name = g_strconcat(stage, ".npy", NULL);
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autofree char *shape_text = NULL;
+    g_autoptr(GByteArray) file = g_byte_array_new();
+
+    if (values == NULL)
+        return FALSE;
+    if (strcmp(stage, "w_plus") == 0)
+        shape_text = g_strdup_printf("%u, %u", shape[1], shape[2]);
+    else
+        shape_text = g_strdup_printf("1, %u, %u, %u", shape[0], shape[1], shape[2]);
+    append_header(file, shape_text);
+    append_values(file, values, (gsize)shape[0] * shape[1] * shape[2]);
+    return g_file_set_contents(path, (const char *)file->data, file->len, error);
+}
+
+gboolean cli_dump_stages(LkEditor *editor, const char *folder, GError **error)
+{
+    LkNet *net = lk_editor_net(editor);
+
+    if (!cli_make_folder(folder, error))
+        return FALSE;
+    for (const char *const *stage = lk_net_stage_names(); *stage != NULL; stage++)
+        if (!dump_stage(net, *stage, folder, error))
+            return FALSE;
+    return TRUE;
+}

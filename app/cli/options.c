@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli.h"
+
+#include "likeness-config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* GOption writes through addresses known when its table is made, so that there is one set of options per program. */
+static CliOptions options = {.runs = 5};
+static int face = 1, runs = 5;
+
+static gboolean print_version(const char *name, const char *value, gpointer data, GError **error)
+{
+    g_print("likeness-cli %s\n", LK_VERSION);
+    exit(CLI_DONE);
+}
+
+static gboolean read_inversion(const char *name, const char *value, gpointer data, GError **error)
+{
+    if (strcmp(value, "styleres") == 0)
+        options.inversion = LK_INVERSION_STYLERES;
+    else if (strcmp(value, "e4e") == 0)
+        options.inversion = LK_INVERSION_WPLUS;
+    else
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--inversion is styleres or e4e, not %s",
+                    value);
+    return *error == NULL;
+}
+
+/* clang-format off */
+static const GOptionEntry common_entries[] = {
+    {"model", 0, 0, G_OPTION_ARG_FILENAME, &options.model, "Model file, or a model's name (default: the built-in one)", "FILE|NAME"},
+    {"device", 0, 0, G_OPTION_ARG_STRING, &options.device, "auto, vulkan, cpu, a number of info's list, or a part of a name", "DEVICE"},
+    {"f16", 0, 0, G_OPTION_ARG_NONE, &options.half, "Store weights and features in half precision", NULL},
+    {"quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "Show no progress", NULL},
+    {"version", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, print_version, "Print the version and exit", NULL},
+    G_OPTION_ENTRY_NULL,
+};
+
+static const struct {
+    CliTakes takes;
+    GOptionEntry entry;
+} command_entries[] = {
+    {CLI_TAKES_FILE, {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "PNG file to write", "OUT"}},
+    {CLI_TAKES_FOLDER, {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "Folder to write to, made if missing", "DIR"}},
+    {CLI_TAKES_SET, {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &options.set, "Set a slider; may be given several times", "NAME=VALUE"}},
+    {CLI_TAKES_PHOTO, {"aligned", 0, 0, G_OPTION_ARG_NONE, &options.aligned, "PHOTO is an aligned crop; write the bare network picture", NULL}},
+    {CLI_TAKES_PHOTO, {"face", 0, 0, G_OPTION_ARG_INT, &face, "Edit the N-th largest face (default: 1)", "N"}},
+    {CLI_TAKES_INVERSION, {"inversion", 0, 0, G_OPTION_ARG_CALLBACK, read_inversion, "styleres (default), or e4e: without residual features", "MODE"}},
+    {CLI_TAKES_DUMP, {"dump", 0, 0, G_OPTION_ARG_FILENAME, &options.dump, "Write every stage to DIR as float32 .npy", "DIR"}},
+    {CLI_TAKES_JSON, {"json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL}},
+    {CLI_TAKES_RUNS, {"runs", 0, 0, G_OPTION_ARG_INT, &runs, "Runs to take the median of (default: 5)", "N"}},
+    {0, {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.photos, NULL, NULL}},
+};
+/* clang-format on */
+
+static GOptionContext *context_new(const CliCommand *command)
+{
+    GOptionContext *context = g_option_context_new(command->arguments);
+    g_autofree char *summary = g_strconcat(command->summary, ".", NULL);
+
+    g_option_context_set_summary(context, summary);
+    g_option_context_set_description(context, command->details);
+    for (gsize i = 0; i < G_N_ELEMENTS(command_entries); i++) {
+        const GOptionEntry entry[] = {command_entries[i].entry, G_OPTION_ENTRY_NULL};
+        if ((command->takes & command_entries[i].takes) == command_entries[i].takes)
+            g_option_context_add_main_entries(context, entry, NULL);
+    }
+    g_option_context_add_main_entries(context, common_entries, NULL);
+    return context;
+}
+
+/* NULL, or what is wrong. */
+static const char *find_fault(const CliCommand *command)
+{
+    if ((command->takes & (CLI_TAKES_FILE | CLI_TAKES_FOLDER)) && options.output == NULL)
+        return "say where to write with -o";
+    if (command->takes & CLI_TAKES_FILE) {
+        const gsize length = strlen(options.output);
+        if (length < 5 || g_ascii_strcasecmp(options.output + length - 4, ".png") != 0)
+            return "the file to write must be called something.png";
+    }
+    if ((command->takes & CLI_TAKES_SET) && options.set == NULL)
+        return "say what to change with --set NAME=VALUE";
+    for (char **set = options.set; set != NULL && *set != NULL; set++)
+        if (strchr(*set, '=') == NULL || **set == '=')
+            return "--set wants NAME=VALUE";
+    if (options.n_photos < command->min_photos)
+        return "say which photo";
+    if (options.n_photos > command->max_photos)
+        return command->max_photos == 0 ? "this command takes no photo" : "one photo at a time; see batch";
+    if (face < 1)
+        return "--face counts from 1";
+    if (options.aligned && face != 1)
+        return "an aligned crop has one face; --face and --aligned do not go together";
+    if (runs < 1 || runs > 1000)
+        return "--runs is between 1 and 1000";
+    return NULL;
+}
+
+const CliOptions *cli_options_read(const CliCommand *command, int argc, char **argv)
+{
+    g_autoptr(GOptionContext) context = context_new(command);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *program = g_strdup_printf("likeness-cli %s", command->name);
+    const char *fault = NULL;
+
+    g_set_prgname(program); /* for the help's first line */
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        fault = error->message;
+    } else {
+        options.n_photos = options.photos ? g_strv_length(options.photos) : 0;
+        fault = find_fault(command);
+    }
+    if (fault != NULL) {
+        cli_complain("%s: %s (see %s --help)", command->name, fault, program);
+        return NULL;
+    }
+    options.face = (guint)face - 1;
+    options.runs = (guint)runs;
+    return &options;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+
+gboolean cli_make_folder(const char *path, GError **error)
+{
+    if (g_mkdir_with_parents(path, 0777) == 0)
+        return TRUE;
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "%s: %s", path, g_strerror(errno));
+    return FALSE;
+}
+
+LkPhoto *cli_generate(const CliOptions *options, LkEditor *editor, const float *values, GError **error)
+{
+    g_autofree float *zeros = g_new0(float, lk_model_n_directions(lk_editor_model(editor)) + 1);
+    g_autoptr(LkPhoto) picture =
+        lk_editor_generate(editor, values ? values : zeros, options->inversion, cli_cancellable(), error);
+
+    if (picture == NULL || options->aligned)
+        return g_steal_pointer(&picture);
+    return lk_editor_compose(editor, picture);
+}
+
+gboolean cli_write_picture(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
+                           const float *values, const char *output, const char *dump, GError **error)
+{
+    g_autoptr(LkPhoto) picture = NULL;
+
+    if (!cli_open_photo(options, editor, photo, path, error))
+        return FALSE;
+    picture = cli_generate(options, editor, values, error);
+    if (picture == NULL || g_cancellable_set_error_if_cancelled(cli_cancellable(), error))
+        return FALSE;
+    if (dump != NULL && !cli_dump_stages(editor, dump, error))
+        return FALSE;
+    cli_progress(options, "Writing %s …", output);
+    return lk_photo_save_png(picture, output, error);
+}
+
+/* What can be wrong with the command line or the files is found out before the device is opened. */
+static gboolean make_single(const CliOptions *options, GError **error)
+{
+    g_autoptr(LkModel) model = cli_open_model(options, error);
+    g_autofree float *values = model ? cli_parse_values(model, options->set, error) : NULL;
+    g_autoptr(LkPhoto) photo = values ? lk_photo_open(options->photos[0], error) : NULL;
+    g_autoptr(LkEditor) editor = photo ? cli_open_editor(options, model, error) : NULL;
+
+    return editor != NULL && cli_write_picture(options, editor, photo, options->photos[0], values,
+                                               options->output, options->dump, error);
+}
+
+CliStatus cli_run_single(const CliOptions *options)
+{
+    g_autoptr(GError) error = NULL;
+
+    return make_single(options, &error) ? CLI_DONE : cli_fail(error);
+}
