@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "net.h"
-#include "half.h"
+#include "f16.h"
 #include "hash.h"
 #include "model_private.h"
 #include "network.h"
@@ -309,7 +309,7 @@ static float *read_floats(const LkTensor *tensor, GError **error)
                        error))
         return NULL;
     for (gsize i = 0; i < n && halves; i++)
-        values[i] = lk_half_to_float(halves[i]);
+        values[i] = lk_f16_to_float(halves[i]);
     return g_steal_pointer(&values);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "upload.h"
-#include "half.h"
+#include "f16.h"
 
 static gboolean is_convolution(const LkParam *param)
 {
@@ -19,7 +19,7 @@ static gsize value_size(const LkGpu *gpu, const LkGraphValue *value)
     if (value->kind == LK_VALUE_PARAM && is_convolution(p))
         return lk_gpu_weights_size(gpu, convolution_op(p), p->o, p->i, p->k, value->type);
     if (value->kind == LK_VALUE_SCRATCH) /* its shape is the output's, the engine asks for the input's */
-        return lk_gpu_scratch_size(gpu, value->c, value->h / 2, value->w / 2, value->type);
+        return MAX(lk_gpu_scratch_size(gpu, value->c, value->h / 2, value->w / 2, value->type), LK_ARENA_ALIGN);
     return (gsize)value->c * value->h * value->w * lk_type_size(value->type);
 }
 
@@ -45,7 +45,7 @@ static void pack_plain(LkType type, const float *values, gsize n, gpointer bytes
         return;
     }
     for (gsize i = 0; i < n; i++)
-        halves[i] = lk_half_from_float(values[i]);
+        halves[i] = lk_f16_from_float(values[i]);
 }
 
 gboolean lk_upload_param(LkGpu *gpu, const LkGraphValue *value, const LkWeights *weights, LkArena *arena,

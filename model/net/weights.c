@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "weights.h"
-#include "half.h"
+#include "f16.h"
 #include "hash.h"
 #include "json_check.h"
 #include "model.h"
@@ -331,7 +331,7 @@ float *lk_weights_read(const LkWeights *weights, const char *name, const guint *
         for (gsize i = 0; i < n; i++) {
             guint16 half;
             memcpy(&half, (const guint8 *)weight->data + 2 * i, sizeof half);
-            values[i] = lk_half_to_float(half);
+            values[i] = lk_f16_to_float(half);
         }
     }
     for (gsize i = 0; i < n; i++) {

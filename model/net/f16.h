@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * half.h - IEEE 754 binary16 to and from float. Written out because not every C compiler has _Float16.
+ * f16.h - IEEE 754 binary16 to and from float. Written out because not every C compiler has _Float16.
  */
 #pragma once
 
 #include <glib.h>
 #include <string.h>
 
-static inline float lk_half_to_float(guint16 half)
+static inline float lk_f16_to_float(guint16 half)
 {
     guint32 sign = (guint32)(half & 0x8000) << 16;
     guint32 exponent = (half >> 10) & 31;
@@ -28,7 +28,7 @@ static inline float lk_half_to_float(guint16 half)
 }
 
 /* Rounds to nearest, ties to even; too large becomes infinity. */
-static inline guint16 lk_half_from_float(float value)
+static inline guint16 lk_f16_from_float(float value)
 {
     guint32 bits, sign, magnitude;
 
