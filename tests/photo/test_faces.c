@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The landmark network against PyTorch's own result, and the way from a picture to faces.
+ */
+#include "align.h"
+#include "face.h"
+#include "landmark_net.h"
+#include "pictures.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static LkGpu *gpu;
+
+/* The values of a float32 .npy file, which must be n. */
+static float *read_npy(const char *name, gsize n)
+{
+    g_autofree char *path = g_test_build_filename(G_TEST_DIST, "golden", "landmarks", name, NULL);
+    char *data;
+    gsize size, header;
+    float *values;
+
+    g_assert_true(g_file_get_contents(path, &data, &size, NULL));
+    header = 10 + (guint8)data[8] + 256 * (gsize)(guint8)data[9];
+    g_assert_nonnull(g_strstr_len(data, (gssize)header, "'<f4'"));
+    g_assert_cmpuint(size, ==, header + n * sizeof(float));
+    values = g_memdup2(data + header, n * sizeof(float));
+    g_free(data);
+    return values;
+}
+
+static LkPhoto *golden_crop(void)
+{
+    const guint plane = LK_LANDMARK_CROP * LK_LANDMARK_CROP;
+    g_autofree float *input = read_npy("input.npy", 3 * plane);
+    g_autofree guint8 *pixels = g_malloc(4 * plane);
+
+    for (guint i = 0; i < plane; i++) {
+        for (guint c = 0; c < 3; c++)
+            pixels[4 * i + c] = (guint8)lroundf(input[c * plane + i] * 127.5f + 127.5f);
+        pixels[4 * i + 3] = 0xff;
+    }
+    return lk_photo_new(LK_LANDMARK_CROP, LK_LANDMARK_CROP, pixels);
+}
+
+static LkLandmarkNet *open_net(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path =
+        g_build_filename(g_getenv("LIKENESS_DATA"), "landmarks", "landmarks.safetensors", NULL);
+    LkLandmarkNet *net = lk_landmark_net_new(gpu, path, &error);
+
+    g_assert_no_error(error);
+    return net;
+}
+
+static void test_network(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkLandmarkNet) net = open_net();
+    g_autoptr(LkPhoto) crop = golden_crop(), other = test_picture(LK_LANDMARK_CROP, LK_LANDMARK_CROP);
+    LkPhoto *crops[] = {crop, other, crop, other, crop};
+    g_autofree float *expected = read_npy("landmarks.npy", 2 * LK_N_LANDMARKS);
+    float points[LK_LANDMARK_MAX_CROPS][LK_N_LANDMARKS][2];
+
+    g_assert_true(lk_landmark_net_run(net, crops, LK_LANDMARK_MAX_CROPS, points, NULL, &error));
+    g_assert_no_error(error);
+    for (guint i = 0; i < 2 * LK_N_LANDMARKS; i++)
+        g_assert_cmpfloat_with_epsilon(((float *)points[0])[i], expected[i], 2e-5f);
+    g_assert_cmpmem(points[0], sizeof points[0], points[2], sizeof points[2]);
+    g_assert_cmpmem(points[0], sizeof points[0], points[4], sizeof points[4]);
+    g_assert_cmpmem(points[1], sizeof points[1], points[3], sizeof points[3]);
+    g_assert_cmpfloat(fabsf(points[0][30][0] - points[1][30][0]), >, 1e-4f);
+}
+
+static void test_missing_network(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(lk_landmark_net_new(gpu, "/nowhere/landmarks.safetensors", &error));
+    g_assert_nonnull(error);
+    g_assert_nonnull(strstr(error->message, "landmarks.safetensors"));
+}
+
+/* A model of another kind is refused, not run. */
+static void test_wrong_network(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL, *folder = test_folder();
+    const char header[] = "{\"__metadata__\":{\"strides\":\"[2, 1]\"}}";
+    g_autoptr(GByteArray) file = g_byte_array_new();
+    guint8 length[8] = {sizeof header - 1};
+
+    g_byte_array_append(file, length, sizeof length);
+    g_byte_array_append(file, (const guint8 *)header, sizeof header - 1);
+    path = g_build_filename(folder, "odd.safetensors", NULL);
+    g_assert_true(g_file_set_contents(path, (const char *)file->data, file->len, NULL));
+    g_assert_null(lk_landmark_net_new(gpu, path, &error));
+    g_assert_nonnull(strstr(error->message, "odd.safetensors"));
+    test_folder_remove(g_steal_pointer(&folder));
+}
+
+static void test_no_face(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
+    g_autoptr(LkPhoto) picture = test_picture(300, 200), tiny = test_picture(16, 16);
+
+    g_assert_no_error(error);
+    g_assert_null(lk_face_finder_find(finder, picture, NULL, &error));
+    g_assert_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE);
+    g_clear_error(&error);
+    g_assert_null(lk_face_finder_find(finder, tiny, NULL, &error));
+    g_assert_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE);
+}
+
+static void test_cancelled(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
+    g_autoptr(LkPhoto) picture = test_picture(300, 200);
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+
+    g_cancellable_cancel(cancellable);
+    g_assert_null(lk_face_finder_find(finder, picture, cancellable, &error));
+    g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+/* Copies from into pixels (a picture width wide) at (x, y). */
+static void place(guint8 *pixels, guint width, const LkPhoto *from, guint x, guint y)
+{
+    for (guint j = 0; j < lk_photo_height(from); j++)
+        memcpy(pixels + ((gsize)(y + j) * width + x) * 4, test_pixel(from, 0, j),
+               (gsize)lk_photo_width(from) * 4);
+}
+
+static LkPhoto *open_sample(void)
+{
+    g_autofree char *folder = g_build_filename(g_getenv("LIKENESS_DATA"), "samples", NULL);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name, *best = NULL;
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+    LkPhoto *photo;
+
+    while (dir && (name = g_dir_read_name(dir)))
+        if (g_str_has_suffix(name, ".jpg") && (!best || strcmp(name, best) < 0))
+            best = g_intern_string(name);
+    if (!best) {
+        g_test_skip("no data/samples/*.jpg");
+        return NULL;
+    }
+    path = g_build_filename(folder, best, NULL);
+    photo = lk_photo_open(path, &error);
+    g_assert_no_error(error);
+    return photo;
+}
+
+/* Eyes above mouth, the person's right eye on the left, everything in the box's neighbourhood. */
+static void check_face(const LkFace *face)
+{
+    LkQuad quad = lk_quad_from_landmarks(face->landmarks);
+    double half = hypot(quad.x[0], quad.x[1]);
+
+    g_assert_cmpfloat(face->landmarks[36][0], <, face->landmarks[45][0]);
+    g_assert_cmpfloat(face->landmarks[40][1], <, face->landmarks[57][1]);
+    g_assert_cmpfloat(half, >, 0.6 * face->width);
+    g_assert_cmpfloat(half, <, 1.2 * face->width);
+    g_assert_cmpfloat(fabs(quad.centre[0] - face->x - face->width / 2), <, 0.3 * face->width);
+    g_assert_cmpfloat(fabs(quad.centre[1] - face->y - 0.32 * face->height), <, 0.3 * face->height);
+    g_assert_cmpfloat(fabs(quad.x[1]), <, 0.4 * half);
+}
+
+/* One sample in two sizes in one picture: both are found, the larger first, at the same places of the face. */
+static void test_sample(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
+    g_autoptr(LkPhoto) sample = open_sample(), large = NULL, small = NULL, photo = NULL;
+    g_autofree guint8 *pixels = g_malloc(900 * 600 * 4);
+    g_autoptr(GArray) faces = NULL;
+
+    g_assert_no_error(error);
+    if (!sample)
+        return;
+    memset(pixels, 0x80, 900 * 600 * 4);
+    large = lk_photo_resize(sample, 560, 560 * lk_photo_height(sample) / lk_photo_width(sample));
+    small = lk_photo_resize(sample, 300, 300 * lk_photo_height(sample) / lk_photo_width(sample));
+    g_assert_cmpuint(lk_photo_height(large), <=, 600);
+    place(pixels, 900, small, 10, 20);
+    place(pixels, 900, large, 330, 0);
+    photo = lk_photo_new(900, 600, pixels);
+    faces = lk_face_finder_find(finder, photo, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(faces->len, ==, 2);
+    for (guint i = 0; i < 2; i++) {
+        const LkFace *face = &g_array_index(faces, LkFace, i);
+
+        check_face(face);
+        g_assert_cmpfloat(face->score, >, 0.0);
+        g_assert_true((face->landmarks[30][0] > 330.0) == (i == 0));
+    }
+}
+
+/* The face in a photo of camera size, found in a shrunken copy, has its landmarks in the photo's own pixels. */
+static void test_large_photo(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
+    g_autoptr(LkPhoto) sample = open_sample(), large = NULL;
+    g_autoptr(GArray) faces = NULL, large_faces = NULL;
+    guint width = sample ? lk_photo_width(sample) : 0, scale = sample ? 3000 / width : 0;
+
+    g_assert_no_error(error);
+    if (!sample)
+        return;
+    large = lk_photo_resize(sample, width * scale, lk_photo_height(sample) * scale);
+    faces = lk_face_finder_find(finder, sample, NULL, &error);
+    large_faces = lk_face_finder_find(finder, large, NULL, &error);
+    g_assert_no_error(error);
+    for (guint k = 0; k < LK_N_LANDMARKS; k++)
+        for (int axis = 0; axis < 2; axis++)
+            g_assert_cmpfloat_with_epsilon(g_array_index(large_faces, LkFace, 0).landmarks[k][axis] / scale,
+                                           g_array_index(faces, LkFace, 0).landmarks[k][axis], 0.02 * width);
+}
+
+/* The portraits lie beside a developer's checkout; they are never part of it. */
+static void test_portraits(void)
+{
+    g_autofree char *folder = g_test_build_filename(G_TEST_DIST, "..", "..", "shared", "portraits", NULL);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
+    guint n = 0, n_found = 0;
+    const char *name;
+
+    if (!dir) {
+        g_test_skip("../shared/portraits is not here");
+        return;
+    }
+    while (n < 60 && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        g_autoptr(LkPhoto) photo = g_str_has_suffix(name, ".jpg") ? lk_photo_open(path, NULL) : NULL;
+        g_autoptr(GArray) faces = photo ? lk_face_finder_find(finder, photo, NULL, NULL) : NULL;
+
+        if (!photo)
+            continue;
+        n++;
+        if (!faces)
+            continue;
+        n_found++;
+        check_face(&g_array_index(faces, LkFace, 0));
+    }
+    g_test_message("%u of %u portraits", n_found, n);
+    g_assert_cmpuint(n_found * 100, >=, n * 95);
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    g_test_init(&argc, &argv, NULL);
+    gpu = lk_gpu_open(NULL, LK_GPU_VALIDATE, &error);
+    if (!gpu)
+        g_error("%s", error->message);
+    g_test_add_func("/faces/network", test_network);
+    g_test_add_func("/faces/missing-network", test_missing_network);
+    g_test_add_func("/faces/wrong-network", test_wrong_network);
+    g_test_add_func("/faces/no-face", test_no_face);
+    g_test_add_func("/faces/cancelled", test_cancelled);
+    g_test_add_func("/faces/sample", test_sample);
+    g_test_add_func("/faces/large-photo", test_large_photo);
+    g_test_add_func("/faces/portraits", test_portraits);
+    status = g_test_run();
+    g_assert_cmpuint(lk_gpu_n_messages(gpu), ==, 0);
+    lk_gpu_free(gpu);
+    return status;
+}
