@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 SOURCES = ("fastconv.cc", "fastconv_elementwise.cc")
 LIBRARY = HERE / "libfastconv.so"
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=fast",
-         "-Wall", "-Wextra"]
+         "-Wall", "-Wextra", "-Wno-psabi"]
 
 
 def build():

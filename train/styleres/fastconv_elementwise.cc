@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <cmath>
 
-namespace {
+namespace
+{
 
-constexpr int64_t RUN = 128;  // pixels per pass over the channels: what stays in the first-level cache
+constexpr int64_t RUN = 128; // pixels per pass over the channels: what stays in the first-level cache
 
 // Calls work(first pixel, last pixel, first channel, channel count) over blocks of a pixels x channels array.
 template <class Work> void for_each_block(int64_t pixels, int64_t channels, Work work)
@@ -20,7 +21,7 @@ template <class Work> void for_each_block(int64_t pixels, int64_t channels, Work
         }
 }
 
-}  // namespace
+} // namespace
 
 extern "C" {
 
@@ -37,8 +38,8 @@ void fastconv_prelu(const float *x, const float *slope, int64_t pixels, int64_t 
 }
 
 // dx, and dslope[channel] (zero on entry) += sum of dy * min(x, 0).
-void fastconv_prelu_backward(const float *dy, const float *x, const float *slope, int64_t pixels, int64_t channels,
-                             float *dx, float *dslope)
+void fastconv_prelu_backward(const float *dy, const float *x, const float *slope, int64_t pixels,
+                             int64_t channels, float *dx, float *dslope)
 {
     for_each_block(pixels, channels, [=](int64_t p, int64_t end, int64_t c, auto count) {
         Vec s = load(slope + c, count), sum = {};
@@ -51,10 +52,10 @@ void fastconv_prelu_backward(const float *dy, const float *x, const float *slope
     });
 }
 
-// One Adam update (Kingma and Ba, arXiv 1412.6980) of `count` parameters. rate and epsilon already hold the bias
-// corrections: parameter -= rate * mean / (sqrt(square) + epsilon).
-void fastconv_adam(float *parameter, const float *gradient, float *mean, float *square, int64_t count, float beta1,
-                   float beta2, float rate, float epsilon)
+// One Adam update (Kingma and Ba, arXiv 1412.6980) of `count` parameters. rate and epsilon already hold the
+// bias corrections: parameter -= rate * mean / (sqrt(square) + epsilon).
+void fastconv_adam(float *parameter, const float *gradient, float *mean, float *square, int64_t count,
+                   float beta1, float beta2, float rate, float epsilon)
 {
     for (int64_t i = 0; i < count; i++) {
         float g = gradient[i];
@@ -64,4 +65,4 @@ void fastconv_adam(float *parameter, const float *gradient, float *mean, float *
     }
 }
 
-}  // extern "C"
+} // extern "C"

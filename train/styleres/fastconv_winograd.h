@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// 3x3 convolution, stride 1, padding 1, by Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): 36 products per
-// 16 outputs instead of 144. Maps are batch x height x width x channel, channels in multiples of 16. A group of tiles is
-// transformed, multiplied and transformed back while it is in the second-level cache, so no transformed map is stored.
+// 3x3 convolution, stride 1, padding 1, by Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): 36
+// products per 16 outputs instead of 144. Maps are batch x height x width x channel, channels in multiples
+// of 16. A group of tiles is transformed, multiplied and transformed back while it is in the second-level
+// cache, so no transformed map is stored.
 
 #pragma once
 
@@ -9,7 +10,8 @@
 
 #include <algorithm>
 
-namespace winograd {
+namespace winograd
+{
 
 constexpr int POINTS = 36, TILE = 6, OUT = 4, ROWS = 8;
 
@@ -60,7 +62,8 @@ constexpr auto weight_gradient_transform = [](const Vec *u, Vec *w) {
     w[2] = (s2 - s1) * (1 / 6.f) + u[5];
 };
 
-// Applies a one-dimensional transform to the columns, then to the rows. put(row, column, value) takes the result.
+// Applies a one-dimensional transform to the columns, then to the rows. put(row, column, value) takes the
+// result.
 template <int FROM, int TO, class Transform, class Get, class Put>
 inline void transform_2d(Transform transform, Get get, Put put)
 {
@@ -88,8 +91,8 @@ inline void transform_2d(Transform transform, Get get, Put put)
 
 // c[ROWS][16 WIDTH] (+)= sum over k of a[row, k] * b[k, column].
 template <int WIDTH>
-inline void multiply_block(const float *a, int64_t a_row, int64_t a_k, const float *b, int64_t b_k, int64_t depth,
-                           float *c, int64_t c_row, bool add)
+inline void multiply_block(const float *a, int64_t a_row, int64_t a_k, const float *b, int64_t b_k,
+                           int64_t depth, float *c, int64_t c_row, bool add)
 {
     Vec sum[ROWS][WIDTH];
 #pragma GCC unroll 8
@@ -132,13 +135,22 @@ inline void multiply(int64_t rows, int64_t columns, int64_t depth, const float *
 
 struct Map {
     int64_t n, h, w;
-    int64_t tiles_y() const { return (h + OUT - 1) / OUT; }
-    int64_t tiles_x() const { return (w + OUT - 1) / OUT; }
-    int64_t tiles() const { return n * tiles_y() * tiles_x(); }
+    int64_t tiles_y() const
+    {
+        return (h + OUT - 1) / OUT;
+    }
+    int64_t tiles_x() const
+    {
+        return (w + OUT - 1) / OUT;
+    }
+    int64_t tiles() const
+    {
+        return n * tiles_y() * tiles_x();
+    }
 };
 
 struct Tile {
-    int64_t image, y, x;  // of its first output
+    int64_t image, y, x; // of its first output
     Tile(const Map &m, int64_t index)
     {
         x = index % m.tiles_x() * OUT;
@@ -147,7 +159,8 @@ struct Tile {
     }
 };
 
-// Distance between the 36 slabs of a transformed array: not a multiple of a page, which would thrash the cache.
+// Distance between the 36 slabs of a transformed array: not a multiple of a page, which would thrash the
+// cache.
 inline int64_t slab(int64_t rows, int64_t columns)
 {
     return rows * columns + LANES;
@@ -171,10 +184,11 @@ inline int64_t work_floats(int64_t ci, int64_t co)
     return POINTS * (slab(group, ci) + slab(group, co));
 }
 
-// One tile's SIDE x SIDE values from (y, x) on, zero outside the map, through `transform` into row `row` of v's slabs.
+// One tile's SIDE x SIDE values from (y, x) on, zero outside the map, through `transform` into row `row` of
+// v's slabs.
 template <int SIDE, class Transform>
-inline void transform_tile(Transform transform, const float *map, const Map &m, const Tile &tile, int64_t border,
-                           int64_t channels, const float *factor, float *v, int64_t v_slab)
+inline void transform_tile(Transform transform, const float *map, const Map &m, const Tile &tile,
+                           int64_t border, int64_t channels, const float *factor, float *v, int64_t v_slab)
 {
     int64_t y0 = tile.y - border, x0 = tile.x - border;
     bool inside = y0 >= 0 && x0 >= 0 && y0 + SIDE <= m.h && x0 + SIDE <= m.w;
@@ -204,7 +218,8 @@ inline void transform_weights(const float *w, int64_t ci, int64_t co, bool flipp
     int64_t size = ci * co, distance = slab(ci, co);
     for (int64_t i = 0; i < size; i += LANES)
         transform_2d<3, TILE>(
-            weight_transform, [&](int r, int k) { return load(w + (flipped ? 8 - r * 3 - k : r * 3 + k) * size + i); },
+            weight_transform,
+            [&](int r, int k) { return load(w + (flipped ? 8 - r * 3 - k : r * 3 + k) * size + i); },
             [&](int r, int k, Vec v) { store(u + (r * TILE + k) * distance + i, v); });
 }
 
@@ -218,23 +233,27 @@ inline void weights_gradient(const float *du, int64_t ci, int64_t co, float *dw)
             [&](int r, int k, Vec v) { store(dw + (r * 3 + k) * size + i, v); });
 }
 
-// The convolution of map * factor (factor: n x ci or null) with transformed weights u. emit(tile, channel, rows, columns,
-// y[4][4]) takes 16 channels of one tile, of which `rows` x `columns` pixels lie in the map.
+// The convolution of map * factor (factor: n x ci or null) with transformed weights u. emit(tile, channel,
+// rows, columns, y[4][4]) takes 16 channels of one tile, of which `rows` x `columns` pixels lie in the map.
 template <class Emit>
-inline void convolve(const float *map, const Map &m, int64_t ci, const float *factor, const float *u, int64_t co,
-                     float *work, Emit emit)
+inline void convolve(const float *map, const Map &m, int64_t ci, const float *factor, const float *u,
+                     int64_t co, float *work, Emit emit)
 {
-    int64_t group = group_size(ci, co), v_slab = slab(group, ci), m_slab = slab(group, co), u_slab = slab(ci, co);
+    int64_t group = group_size(ci, co), v_slab = slab(group, ci), m_slab = slab(group, co),
+            u_slab = slab(ci, co);
     float *v = work, *products = work + POINTS * v_slab;
     for (int64_t first = 0; first < m.tiles(); first += group) {
         int64_t count = std::min(group, m.tiles() - first), rows = (count + ROWS - 1) / ROWS * ROWS;
         for (int64_t t = 0; t < count; t++)
-            transform_tile<TILE>(input_transform, map, m, Tile(m, first + t), 1, ci, factor, v + t * ci, v_slab);
+            transform_tile<TILE>(input_transform, map, m, Tile(m, first + t), 1, ci, factor, v + t * ci,
+                                 v_slab);
         for (int p = 0; p < POINTS; p++)
-            multiply(rows, co, ci, v + p * v_slab, ci, 1, u + p * u_slab, co, products + p * m_slab, co, false);
+            multiply(rows, co, ci, v + p * v_slab, ci, 1, u + p * u_slab, co, products + p * m_slab, co,
+                     false);
         for (int64_t t = 0; t < count; t++) {
             Tile tile(m, first + t);
-            int rows_in = std::min<int64_t>(OUT, m.h - tile.y), columns_in = std::min<int64_t>(OUT, m.w - tile.x);
+            int rows_in = std::min<int64_t>(OUT, m.h - tile.y),
+                columns_in = std::min<int64_t>(OUT, m.w - tile.x);
             for (int64_t c = 0; c < co; c += LANES) {
                 const float *from = products + t * co + c;
                 Vec y[OUT][OUT];
@@ -247,22 +266,26 @@ inline void convolve(const float *map, const Map &m, int64_t ci, const float *fa
     }
 }
 
-// du (+)= transformed gradient of the weights, from the convolution's input map * factor and its output's gradient.
+// du (+)= transformed gradient of the weights, from the convolution's input map * factor and its output's
+// gradient.
 inline void correlate(const float *map, const Map &m, int64_t ci, const float *factor, const float *gradient,
                       int64_t co, float *work, float *du, bool add)
 {
-    int64_t group = group_size(ci, co), v_slab = slab(group, ci), g_slab = slab(group, co), u_slab = slab(ci, co);
+    int64_t group = group_size(ci, co), v_slab = slab(group, ci), g_slab = slab(group, co),
+            u_slab = slab(ci, co);
     float *v = work, *g = work + POINTS * v_slab;
     for (int64_t first = 0; first < m.tiles(); first += group) {
         int64_t count = std::min(group, m.tiles() - first);
         for (int64_t t = 0; t < count; t++) {
             Tile tile(m, first + t);
             transform_tile<TILE>(input_transform, map, m, tile, 1, ci, factor, v + t * ci, v_slab);
-            transform_tile<OUT>(output_gradient_transform, gradient, m, tile, 0, co, nullptr, g + t * co, g_slab);
+            transform_tile<OUT>(output_gradient_transform, gradient, m, tile, 0, co, nullptr, g + t * co,
+                                g_slab);
         }
         for (int p = 0; p < POINTS; p++)
-            multiply(ci, co, count, v + p * v_slab, 1, ci, g + p * g_slab, co, du + p * u_slab, co, add || first > 0);
+            multiply(ci, co, count, v + p * v_slab, 1, ci, g + p * g_slab, co, du + p * u_slab, co,
+                     add || first > 0);
     }
 }
 
-}  // namespace winograd
+} // namespace winograd
