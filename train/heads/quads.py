@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training quadruples: one stranger as (base, other age, other smile, other yaw), everything else the same."""
+import os
+
+import numpy as np
+from PIL import Image
+
+from .identity import identity
+from .render import render
+
+
+def _other(random, value, low, high, least):
+    while True:
+        found = low + (high - low) * random.rand()
+        if abs(found - value) > least:
+            return found
+
+
+def quadruple(seed):
+    """Four heads of one identity. Hair greys with age at the identity's own pace."""
+    head = identity(seed)
+    random = np.random.RandomState(seed + 1000003)
+    pace = .5 + random.rand()
+    head.update(noise=0, age=random.rand(), smile=max(0, random.rand() * 1.25 - .25))
+    head.update(yaw=float(np.clip(random.randn() * 10, -25, 25)), pitch=random.randn() * 4, roll=random.randn() * 2)
+    age = _other(random, head["age"], 0, 1, .35)
+    smile = _other(random, head["smile"], 0, 1, .4)
+    while True:
+        yaw = head["yaw"] + random.choice([-1, 1]) * (8 + 17 * random.rand())
+        if abs(yaw) < 32:
+            break
+    variants = [dict(head, **change) for change in ({}, {"age": age}, {"smile": smile}, {"yaw": yaw})]
+    for variant in variants:
+        variant["grey"] = float(np.clip((variant["age"] - .35) * 1.6 * pace, 0, 1))
+    return variants
+
+
+def render_quadruple(seed, size=128, render_size=192):
+    """-> img (4, size, size, 3) u8, lm (4, 68, 2) pixels, par (4, 3): age, smile, yaw / 30"""
+    images, landmarks, labels = [], [], []
+    for head in quadruple(seed):
+        picture, points = render(head, render_size, supersampling=1)
+        images.append(np.asarray(Image.fromarray(picture).resize((size, size), Image.LANCZOS)))
+        landmarks.append(points * size / render_size)
+        labels.append([head["age"], head["smile"], head["yaw"] / 30])
+    return dict(img=np.stack(images), lm=np.array(landmarks, np.float32), par=np.array(labels, np.float32))
+
+
+def write_quadruples(folder, first, count, step=1, report=print):
+    """One file per identity, FOLDER/<seed>.npz; those that exist are left alone, so a run can be resumed or shared."""
+    os.makedirs(folder, exist_ok=True)
+    for done, seed in enumerate(range(first, first + count * step, step)):
+        path = os.path.join(folder, f"{seed:06d}.npz")
+        if not os.path.exists(path):
+            partial = f"{path}.{os.getpid()}.npz"
+            np.savez(partial, **render_quadruple(seed))
+            os.rename(partial, path)
+        if done % 20 == 19:
+            report(f"{done + 1} of {count} identities")
