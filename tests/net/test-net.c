@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The networks on a device: every stage against PyTorch (tests/golden/make_tiny.py), and what a partial run runs.
+ */
+#include "net.h"
+#include "npy.h"
+#include "tiny_model.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <string.h>
+
+static LkGpu *gpu;
+static char *folder;
+
+/* ---- against PyTorch ---- */
+
+static char *golden_path(const char *model, const char *name)
+{
+    g_autofree char *file = g_strdup_printf("%s%s", name, strchr(name, '.') ? "" : ".npy");
+
+    return g_build_filename(g_getenv("LIKENESS_TEST_DATA"), "golden", "tiny", model, file, NULL);
+}
+
+static LkNpy *golden(const char *model, const char *name)
+{
+    g_autofree char *path = golden_path(model, name);
+
+    return lk_npy_read(path);
+}
+
+static double relative_error(const float *values, const float *expected, gsize n)
+{
+    double difference = 0, size = 0;
+
+    for (gsize i = 0; i < n; i++) {
+        difference += ((double)values[i] - expected[i]) * ((double)values[i] - expected[i]);
+        size += (double)expected[i] * expected[i];
+    }
+    g_assert_cmpfloat(size, >, 0);
+    return sqrt(difference / size);
+}
+
+static void check_stage(LkNet *net, const char *model, const char *stage, const char *file, double tolerance)
+{
+    g_autoptr(LkNpy) expected = golden(model, file);
+    g_autoptr(GError) error = NULL;
+    guint shape[3];
+    g_autofree float *values = lk_net_read_stage(net, stage, shape, &error);
+    double difference;
+
+    g_assert_no_error(error);
+    g_assert_cmpuint(expected->n, ==, (gsize)shape[0] * shape[1] * shape[2]);
+    difference = relative_error(values, expected->data, expected->n);
+    g_test_message("%s %s: %.2g", model, file, difference);
+    g_assert_cmpfloat(difference, <, tolerance);
+}
+
+static void check_picture(const guint8 *rgba, const char *model, const char *file, guint side,
+                          guint tolerance)
+{
+    g_autoptr(LkNpy) expected = golden(model, file);
+    gsize pixels = (gsize)side * side;
+
+    g_assert_cmpuint(expected->n, ==, 3 * pixels);
+    for (gsize p = 0; p < pixels; p++) {
+        g_assert_cmpuint(rgba[4 * p + 3], ==, 255);
+        for (guint c = 0; c < 3; c++) {
+            double value = CLAMP(floor((expected->data[c * pixels + p] + 1) * 127.5 + 0.5), 0, 255);
+            g_assert_cmpfloat(fabs(value - rgba[4 * p + c]), <=, tolerance);
+        }
+    }
+}
+
+static void check_golden(const char *name, LkType storage)
+{
+    static const char *const photo_stages[] = {"w_plus", "enc_feat", "f_feats", "aligned", "extracted"};
+    static const char *const edit_stages[] = {"f_edit", "delta_f", "gate", "image"};
+    g_autofree char *path = golden_path(name, "model.safetensors");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkModel) model = lk_model_open(path, &error);
+    g_autoptr(LkNet) net = NULL;
+    g_autoptr(LkNpy) input = golden(name, "input"), edited = golden(name, "w_plus_edit");
+    double tolerance = storage == LK_F32 ? 1e-4 : 2e-2;
+    guint8 crop[32 * 32 * 4], picture[32 * 32 * 4];
+    float w_plus[8 * 24];
+
+    g_assert_no_error(error);
+    for (gsize i = 0; i < G_N_ELEMENTS(crop); i++)
+        crop[i] = (guint8)input->data[i];
+    net = lk_net_new(gpu, model, storage, LK_NET_KEEP_STAGES, &error);
+    g_assert_no_error(error);
+    lk_net_invert(net, crop, w_plus, NULL, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < G_N_ELEMENTS(photo_stages); i++)
+        check_stage(net, name, photo_stages[i], photo_stages[i], tolerance);
+    lk_net_generate(net, w_plus, LK_INVERSION_STYLERES, picture, NULL, &error);
+    g_assert_no_error(error);
+    check_stage(net, name, "image", "image_inversion", tolerance);
+    check_picture(picture, name, "image_inversion", 32, storage == LK_F32 ? 1 : 20);
+    lk_net_generate(net, w_plus, LK_INVERSION_WPLUS, picture, NULL, &error);
+    g_assert_no_error(error);
+    check_stage(net, name, "image", "image_w_only", tolerance);
+    lk_net_generate(net, edited->data, LK_INVERSION_STYLERES, picture, NULL, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < G_N_ELEMENTS(edit_stages); i++)
+        check_stage(net, name, edit_stages[i], edit_stages[i], tolerance);
+}
+
+static void test_golden(gconstpointer name)
+{
+    check_golden(name, LK_F32);
+}
+
+static void test_golden_half(gconstpointer name)
+{
+    if (lk_gpu_info(gpu)->half_storage)
+        check_golden(name, LK_F16);
+    else
+        g_test_skip("this device has no half-precision storage");
+}
+
+/* ---- partial runs ---- */
+
+enum { SIDE = 32, ROWS = 8, W_DIM = 24, PIXELS = SIDE * SIDE * 4 };
+
+typedef struct {
+    LkNet *net;
+    guint8 crop[PIXELS];
+    float w_plus[ROWS * W_DIM];
+} Fixture;
+
+static void set_crop(Fixture *fixture, guint seed)
+{
+    for (guint i = 0; i < PIXELS; i++)
+        fixture->crop[i] = (guint8)((i * (seed + 3)) ^ (i / SIDE * 5));
+}
+
+static void fixture_init(Fixture *fixture, gconstpointer projection)
+{
+    g_autofree char *path = g_build_filename(folder, "a.safetensors", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkModel) model = NULL;
+
+    lk_tiny_model_write(path, &(LkTinyOptions){.projection = projection != NULL, .noise = projection != NULL},
+                        &error);
+    g_assert_no_error(error);
+    model = lk_model_open(path, &error);
+    g_assert_no_error(error);
+    g_unlink(path);
+    fixture->net = lk_net_new(gpu, model, LK_F32, 0, &error);
+    g_assert_no_error(error);
+    set_crop(fixture, 0);
+}
+
+static void fixture_clear(Fixture *fixture, gconstpointer projection)
+{
+    lk_net_free(fixture->net);
+}
+
+static void assert_ran(const Fixture *fixture, const char *expected)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    gsize n;
+    const LkStageRun *runs = lk_net_last_run(fixture->net, &n);
+
+    for (gsize i = 0; i < n; i++) {
+        g_string_append_printf(names, "%s%s", i ? " " : "", runs[i].name);
+        g_assert_cmpfloat(runs[i].seconds, >=, 0);
+    }
+    g_assert_cmpstr(names->str, ==, expected);
+}
+
+static void invert(Fixture *fixture, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+
+    lk_net_invert(fixture->net, fixture->crop, fixture->w_plus, NULL, &error);
+    g_assert_no_error(error);
+    assert_ran(fixture, expected);
+}
+
+static void generate(Fixture *fixture, const float *w_plus, LkInversionMode mode, guint8 *picture,
+                     const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+
+    lk_net_generate(fixture->net, w_plus, mode, picture, NULL, &error);
+    g_assert_no_error(error);
+    if (expected)
+        assert_ran(fixture, expected);
+}
+
+#define PHOTO_STAGES "image_in e0 heads f.b4 f.b8 e1.align e1.extract e2.photo"
+#define EDIT_STAGES  "b4 b8.conv0 e2 b8.conv1 b16 b32 image_out"
+
+/* The picture after forgetting everything must be the same to the last bit. */
+static void assert_same_as_full_run(Fixture *fixture, const float *w_plus, LkInversionMode mode,
+                                    const guint8 *picture)
+{
+    guint8 full[PIXELS];
+
+    lk_net_forget(fixture->net);
+    generate(fixture, w_plus, mode, full,
+             mode == LK_INVERSION_WPLUS ? "b4 b8.conv0 b8.conv1 b16 b32 image_out"
+                                        : PHOTO_STAGES " " EDIT_STAGES);
+    g_assert_cmpmem(full, PIXELS, picture, PIXELS);
+}
+
+static void test_same_values(Fixture *fixture, gconstpointer data)
+{
+    guint8 first[PIXELS], second[PIXELS];
+
+    invert(fixture, PHOTO_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first, EDIT_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, second, "");
+    g_assert_cmpmem(first, PIXELS, second, PIXELS);
+    invert(fixture, "");
+    assert_same_as_full_run(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first);
+}
+
+/* Which stages one changed row of w+ brings back. */
+static void test_rows(Fixture *fixture, gconstpointer data)
+{
+    static const char *const expected[ROWS] = {
+        EDIT_STAGES,                  /* b4 conv1 */
+        EDIT_STAGES,                  /* b4 to_rgb, b8 conv0 */
+        "b8.conv1 b16 b32 image_out", /* b8 conv1 */
+        "b8.conv1 b16 b32 image_out", /* b8 to_rgb, b16 conv0 */
+        "b16 b32 image_out",
+        "b16 b32 image_out",
+        "b32 image_out",
+        "b32 image_out",
+    };
+    float w_plus[ROWS * W_DIM];
+    guint8 before[PIXELS], after[PIXELS];
+
+    invert(fixture, PHOTO_STAGES);
+    memcpy(w_plus, fixture->w_plus, sizeof w_plus);
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, before, EDIT_STAGES);
+    for (guint row = ROWS; row-- > 0;) {
+        w_plus[row * W_DIM + row] += 1;
+        generate(fixture, w_plus, LK_INVERSION_STYLERES, after, expected[row]);
+        g_assert_true(memcmp(before, after, PIXELS) != 0);
+        memcpy(before, after, PIXELS);
+    }
+    assert_same_as_full_run(fixture, w_plus, LK_INVERSION_STYLERES, after);
+}
+
+static void test_modes(Fixture *fixture, gconstpointer data)
+{
+    guint8 styleres[PIXELS], w_only[PIXELS], again[PIXELS];
+
+    invert(fixture, PHOTO_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, styleres, EDIT_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_WPLUS, w_only, "b8.conv1 b16 b32 image_out");
+    g_assert_true(memcmp(styleres, w_only, PIXELS) != 0);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, again, "b8.conv1 b16 b32 image_out");
+    g_assert_cmpmem(styleres, PIXELS, again, PIXELS);
+    assert_same_as_full_run(fixture, fixture->w_plus, LK_INVERSION_WPLUS, w_only);
+}
+
+static void test_new_photo(Fixture *fixture, gconstpointer data)
+{
+    guint8 first[PIXELS], second[PIXELS], back[PIXELS];
+
+    invert(fixture, PHOTO_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first, EDIT_STAGES);
+    set_crop(fixture, 1);
+    invert(fixture, PHOTO_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, second, EDIT_STAGES);
+    g_assert_true(memcmp(first, second, PIXELS) != 0);
+    set_crop(fixture, 0);
+    invert(fixture, PHOTO_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, back, EDIT_STAGES);
+    g_assert_cmpmem(first, PIXELS, back, PIXELS);
+}
+
+/* The photo changed, the code did not: only what depends on R runs. */
+static void test_photo_alone(Fixture *fixture, gconstpointer data)
+{
+    float w_plus[ROWS * W_DIM];
+    guint8 picture[PIXELS];
+
+    invert(fixture, PHOTO_STAGES);
+    memcpy(w_plus, fixture->w_plus, sizeof w_plus);
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, picture, EDIT_STAGES);
+    set_crop(fixture, 1);
+    invert(fixture, PHOTO_STAGES);
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, picture, "e2 b8.conv1 b16 b32 image_out");
+    assert_same_as_full_run(fixture, w_plus, LK_INVERSION_STYLERES, picture);
+}
+
+/* A direction at 0 adds nothing: the inversion, to the last bit. */
+static void test_zero_edit(Fixture *fixture, gconstpointer data)
+{
+    const LkDirection *age = lk_model_find_direction(lk_net_model(fixture->net), "age");
+    float w_plus[ROWS * W_DIM];
+    guint8 inversion[PIXELS], picture[PIXELS];
+
+    invert(fixture, PHOTO_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, inversion, EDIT_STAGES);
+    for (guint step = 0; step < 2; step++) {
+        for (guint i = 0; i < ROWS * W_DIM; i++)
+            w_plus[i] = fixture->w_plus[i] + (step ? 0.0f : 2.0f) * age->vector[i];
+        generate(fixture, w_plus, LK_INVERSION_STYLERES, picture, EDIT_STAGES);
+        g_assert_true((memcmp(picture, inversion, PIXELS) == 0) == (step == 1));
+    }
+}
+
+/* ---- errors ---- */
+
+static void test_no_photo(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    float w_plus[ROWS * W_DIM] = {0};
+    guint8 picture[PIXELS];
+    guint shape[3];
+
+    g_assert_false(lk_net_generate(fixture->net, w_plus, LK_INVERSION_STYLERES, picture, NULL, &error));
+    g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID);
+    g_clear_error(&error);
+    g_assert_null(lk_net_read_stage(fixture->net, "enc_feat", shape, &error));
+    g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID);
+    g_clear_error(&error);
+    generate(fixture, w_plus, LK_INVERSION_WPLUS, picture, "b4 b8.conv0 b8.conv1 b16 b32 image_out");
+    invert(fixture, PHOTO_STAGES);
+    g_assert_null(lk_net_read_stage(fixture->net, "gate", shape, &error)); /* not kept */
+    g_clear_error(&error);
+    g_assert_null(lk_net_read_stage(fixture->net, "nothing", shape, &error));
+}
+
+static void test_cancelled(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    g_autoptr(GError) error = NULL;
+    float w_plus[ROWS * W_DIM], code[ROWS * W_DIM];
+    guint8 before[PIXELS], after[PIXELS];
+
+    invert(fixture, PHOTO_STAGES);
+    memcpy(w_plus, fixture->w_plus, sizeof w_plus);
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, before, EDIT_STAGES);
+    g_cancellable_cancel(cancellable);
+    w_plus[0] += 1;
+    g_assert_false(lk_net_generate(fixture->net, w_plus, LK_INVERSION_STYLERES, after, cancellable, &error));
+    g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    g_clear_error(&error);
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, after, EDIT_STAGES);
+    assert_same_as_full_run(fixture, w_plus, LK_INVERSION_STYLERES, after);
+
+    set_crop(fixture, 1);
+    g_assert_false(lk_net_invert(fixture->net, fixture->crop, code, cancellable, &error));
+    g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    g_clear_error(&error);
+    /* nobody has the new photo's code: there is nothing to edit until a photo is inverted again */
+    g_assert_false(lk_net_generate(fixture->net, w_plus, LK_INVERSION_STYLERES, after, NULL, &error));
+    g_clear_error(&error);
+    set_crop(fixture, 0);
+    invert(fixture, "");
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, after, NULL);
+    g_assert_cmpmem(before, PIXELS, after, PIXELS);
+}
+
+static gpointer cancel_soon(gpointer data)
+{
+    g_usleep(g_random_int_range(0, 30000));
+    g_cancellable_cancel(data);
+    return NULL;
+}
+
+/* Cancelled wherever it happens to be, the next run is right. */
+static void test_cancelled_within(Fixture *fixture, gconstpointer data)
+{
+    float w_plus[ROWS * W_DIM];
+    guint8 expected[2][PIXELS], picture[PIXELS];
+
+    invert(fixture, PHOTO_STAGES);
+    memcpy(w_plus, fixture->w_plus, sizeof w_plus);
+    for (guint i = 0; i < 2; i++) {
+        w_plus[0] = (float)i;
+        generate(fixture, w_plus, LK_INVERSION_STYLERES, expected[i], NULL);
+    }
+    for (guint round = 0; round < 10; round++) {
+        g_autoptr(GCancellable) cancellable = g_cancellable_new();
+        g_autoptr(GError) error = NULL;
+        GThread *thread;
+        w_plus[0] = (float)(round % 2);
+        thread = g_thread_new("cancel", cancel_soon, cancellable);
+        if (!lk_net_generate(fixture->net, w_plus, LK_INVERSION_STYLERES, picture, cancellable, &error))
+            g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+        else
+            g_assert_cmpmem(picture, PIXELS, expected[round % 2], PIXELS);
+        g_thread_join(thread);
+        w_plus[0] = (float)((round / 2) % 2);
+        generate(fixture, w_plus, LK_INVERSION_STYLERES, picture, NULL);
+        g_assert_cmpmem(picture, PIXELS, expected[(round / 2) % 2], PIXELS);
+    }
+}
+
+static void test_memory(Fixture *fixture, gconstpointer data)
+{
+    guint64 weights, activations;
+
+    lk_net_memory(fixture->net, &weights, &activations);
+    g_assert_cmpuint(weights, >, 100000);
+    g_assert_cmpuint(activations, >, 10000);
+    g_assert_cmpuint(activations, <, 4000000);
+}
+
+int main(int argc, char **argv)
+{
+    const char *device = g_getenv("LIKENESS_TEST_DEVICE");
+    g_autoptr(GError) error = NULL;
+    int result;
+
+    g_test_init(&argc, &argv, NULL);
+    gpu = lk_gpu_open(device ? device : "cpu", LK_GPU_VALIDATE, &error);
+    g_assert_no_error(error);
+    folder = g_dir_make_tmp("likeness-net-XXXXXX", &error);
+    g_assert_no_error(error);
+
+    g_test_add_data_func("/net/golden/plain", "plain", test_golden);
+    g_test_add_data_func("/net/golden/noise", "noise", test_golden);
+    g_test_add_data_func("/net/golden/plain-half", "plain", test_golden_half);
+    g_test_add_data_func("/net/golden/noise-half", "noise", test_golden_half);
+#define ADD(name, test)                                                                                      \
+    g_test_add("/net/" name, Fixture, NULL, fixture_init, test, fixture_clear);                              \
+    g_test_add("/net/projection/" name, Fixture, "", fixture_init, test, fixture_clear)
+    ADD("same-values", test_same_values);
+    ADD("rows", test_rows);
+    ADD("modes", test_modes);
+    ADD("new-photo", test_new_photo);
+    ADD("photo-alone", test_photo_alone);
+    ADD("zero-edit", test_zero_edit);
+    ADD("no-photo", test_no_photo);
+    ADD("cancelled", test_cancelled);
+    ADD("cancelled-within", test_cancelled_within);
+    ADD("memory", test_memory);
+#undef ADD
+    result = g_test_run();
+
+    g_assert_cmpuint(lk_gpu_n_messages(gpu), ==, 0);
+    lk_gpu_free(gpu);
+    g_rmdir(folder);
+    g_free(folder);
+    return result;
+}
