@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pseudo pairs of real portraits: the same photo with another yaw, smile or age, as far as a picture can be bent and painted.
+
+A wide smile closes convincingly (the target's lip pixels look up the source's lips and the teeth vanish); used the other way round, from
+the closed mouth to the photo, such a pair teaches real smiles with real teeth. So smiles are mostly taken away here.
+"""
+import numpy as np
+from PIL import Image
+
+from .age import Portrait
+from .fields import Fields, nearest
+
+YAWS = list(range(-28, 29, 4))          # degrees
+SMILES = [0, .25, .5, .75, 1.]
+MEAN_AGE = .5
+FULL_AGE = .8                           # label difference of the strongest ageing
+YAW_RANGES = ((-14, -8), (8, 14), (-14, 14))
+SMILE_PAIRS = 3
+
+
+def to_u8(image):
+    return np.clip(image + .5, 0, 255).astype(np.uint8)
+
+
+def reduced(image, size):
+    return np.asarray(Image.fromarray(to_u8(image)).resize((size, size), Image.LANCZOS))
+
+
+def pose_jobs(labels, random):
+    """(source state, target state, label change) of a photo's yaw and smile pairs; labels: age, smile, yaw / 30."""
+    yaw = nearest([y for y in YAWS if abs(y) <= 16], np.clip(labels[2] * 30, -16, 16))
+    smile = nearest(range(len(SMILES)), np.clip(labels[1], 0, 1) * (len(SMILES) - 1))
+    jobs = []
+    for low, high in YAW_RANGES:
+        options = [y for y in YAWS if low <= y - yaw <= high and abs(y - yaw) >= 4] or [y for y in YAWS if 4 <= abs(y - yaw) <= 14]
+        other = options[random.randint(len(options))]
+        jobs.append(((yaw, SMILES[1], MEAN_AGE), (other, SMILES[1], MEAN_AGE), (0, 0, (other - yaw) / 30)))
+    others = list(random.permutation([k for k in range(len(SMILES)) if k != smile and (k < smile or k <= 2)]))
+    if smile >= 2:
+        others = [0] + [k for k in others if k != 0]
+    others = (others * SMILE_PAIRS)[:SMILE_PAIRS]
+    for other in others:
+        jobs.append(((yaw, SMILES[smile], MEAN_AGE), (yaw, SMILES[other], MEAN_AGE), (0, SMILES[other] - SMILES[smile], 0)))
+    return jobs
+
+
+def pose_pairs(photo, landmarks, labels, fields, random):
+    """-> [(picture at fields.size, label change)] of one photo. landmarks in pixels of fields.size."""
+    photo = photo.astype(np.float32)
+    return [(reduced(fields.warp(photo, landmarks, source, target), fields.size), change)
+            for source, target, change in pose_jobs(labels, random)]
+
+
+def age_pairs(photo, landmarks, labels, fields, random):
+    """-> [(picture at the photo's size, label change)]: older, a little older, younger, a little younger."""
+    portrait = Portrait(photo / 255., landmarks)
+    yaw, smile = int(nearest(range(-24, 25, 8), labels[2] * 30)), nearest((0, .5, 1.), labels[1])
+    result = []
+    for sign, amount in ((1, 1.), (1, .35 + .3 * random.rand()), (-1, 1.), (-1, .35 + .3 * random.rand())):
+        amount = round(amount * 5) / 5      # few states of the mean head
+        edited = portrait.older(amount, random) if sign > 0 else portrait.younger(amount, random)
+        ages = (.4, round(.4 + .6 * amount, 2)) if sign > 0 else (.7, round(.7 - .6 * amount, 2))
+        warped = fields.warp(edited * 255, landmarks, (yaw, smile, ages[0]), (yaw, smile, ages[1]))
+        result.append((to_u8(warped), (FULL_AGE * sign * amount, 0, 0)))
+    return result
+
+
+def all_pairs(kind, real, report=print):
+    """Pairs of every portrait that is not held out. real: {128: arrays, 256: arrays} of align.py -> arrays of the file."""
+    large = real[256]["img"]
+    rows = [i for i in range(len(large)) if not real[128]["hold"][i]]
+    fields = Fields(128) if kind == "pose" else Fields(256, sharpness=2.5)
+    sources, images, changes = [], [], []
+    for number, i in enumerate(rows):
+        labels, random = real[128]["par"][i], np.random.RandomState(1000 + i)
+        landmarks = real[fields.size]["lm"][i].astype(float)
+        for image, change in (pose_pairs if kind == "pose" else age_pairs)(large[i], landmarks, labels, fields, random):
+            sources.append(i), images.append(image), changes.append(change)
+        if number % 20 == 19:
+            report(f"{kind} pairs: {number + 1} of {len(rows)} portraits")
+    return dict(src=np.array(sources), img=np.stack(images), delta=np.array(changes, np.float32))
