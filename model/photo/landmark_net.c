@@ -259,7 +259,7 @@ LkLandmarkNet *lk_landmark_net_new(LkGpu *gpu, const char *path, GError **error)
 gboolean lk_landmark_net_run(LkLandmarkNet *net, LkPhoto *const *crops, guint n_crops,
                              float points[][LK_N_LANDMARKS][2], GCancellable *cancellable, GError **error)
 {
-    LkStream *streams[LK_LANDMARK_MAX_CROPS];
+    LkStream *streams[LK_LANDMARK_MAX_CROPS] = {NULL};
 
     g_return_val_if_fail(n_crops <= LK_LANDMARK_MAX_CROPS, FALSE);
     for (guint i = 0; i < n_crops; i++) {

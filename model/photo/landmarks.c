@@ -10,8 +10,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define MAX_PASSES 4
-#define SETTLED    0.02 /* of the half side: a square that moved less stands still */
+/* Two passes before the last: more do not bring the square nearer to where many would (measured on 60 portraits: centre
+ * 0.4 % of the half side, size 1 %). */
+#define PASSES  2
+#define SETTLED 0.02 /* of the half side: a square that moved less stands still */
 
 /* Where the median FFHQ square lies in dlib's box (median of portraits): centre and half side, in box widths. */
 #define BOX_CENTRE_X  0.5
@@ -125,7 +127,7 @@ gboolean lk_landmarks_find(LkLandmarkNet *net, const LkPhoto *photo, const LkBox
 {
     LkQuad start = quad_of_box(box), quad = start, next;
 
-    for (guint pass = 0; pass < MAX_PASSES; pass++) {
+    for (guint pass = 0; pass < PASSES; pass++) {
         if (!look(net, photo, &quad, 1, landmarks, cancellable, error))
             return FALSE;
         next = lk_quad_from_landmarks(landmarks);
