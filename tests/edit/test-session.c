@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * LkSession: latest value wins, cancelling, errors, an end at any moment.
+ */
+#include "fixture.h"
+#include "session.h"
+
+#include "pictures.h"
+
+#include <string.h>
+
+static EditFixture *fixture;
+
+/* A session with what its signals and callbacks have told. */
+typedef struct {
+    LkSession *session;
+    guint n_pictures, n_failures, n_states;
+    LkPhoto *face;
+    guint n_callbacks; /* of tasks */
+    gboolean done;     /* of the last task */
+    GError *error;
+} Watch;
+
+static void on_picture(LkSession *session, LkPhoto *composed, LkPhoto *face, Watch *watch)
+{
+    g_assert_true(lk_session_get_picture(session) == composed);
+    watch->n_pictures++;
+    lk_photo_unref(watch->face);
+    watch->face = lk_photo_ref(face);
+}
+
+static void on_failed(LkSession *session, const char *message, Watch *watch)
+{
+    watch->n_failures++;
+}
+
+static void on_state(LkSession *session, GParamSpec *spec, Watch *watch)
+{
+    watch->n_states++;
+}
+
+static Watch *watch_new(const LkEditorOptions *options)
+{
+    Watch *watch = g_new0(Watch, 1);
+
+    watch->session = lk_session_new(options, fixture->model);
+    g_signal_connect(watch->session, "picture", G_CALLBACK(on_picture), watch);
+    g_signal_connect(watch->session, "failed", G_CALLBACK(on_failed), watch);
+    g_signal_connect(watch->session, "notify::state", G_CALLBACK(on_state), watch);
+    return watch;
+}
+
+static void watch_free(Watch *watch)
+{
+    if (watch->session != NULL)
+        g_assert_finalize_object(watch->session);
+    lk_photo_unref(watch->face);
+    g_clear_error(&watch->error);
+    g_free(watch);
+}
+
+static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Watch *watch = data;
+
+    watch->n_callbacks++;
+    g_clear_error(&watch->error);
+    watch->done = lk_session_open_finish(LK_SESSION(source), result, &watch->error);
+}
+
+static void on_exported(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Watch *watch = data;
+
+    watch->n_callbacks++;
+    g_clear_error(&watch->error);
+    watch->done = lk_session_export_finish(LK_SESSION(source), result, &watch->error);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------------ */
+
+/* A test that waits for what never comes ends by the test runner's time limit. */
+static void wait_for_callbacks(Watch *watch, guint n)
+{
+    while (watch->n_callbacks < n)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static void wait_for_state(Watch *watch, LkSessionState state)
+{
+    while (lk_session_get_state(watch->session) != state)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* Whatever is still to come, comes. */
+static void settle(void)
+{
+    const gint64 end = g_get_monotonic_time() + 150 * G_TIME_SPAN_MILLISECOND;
+
+    while (g_get_monotonic_time() < end) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+}
+
+static void start_open(Watch *watch, const char *path)
+{
+    lk_session_open_async(watch->session, path, LK_OPEN_ALIGNED, NULL, on_opened, watch);
+}
+
+static Watch *watch_with_photo(void)
+{
+    Watch *watch = watch_new(&fixture->options);
+
+    start_open(watch, fixture->photo_path);
+    wait_for_callbacks(watch, 1);
+    g_assert_no_error(watch->error);
+    wait_for_state(watch, LK_SESSION_READY);
+    return watch;
+}
+
+/* ---- what it should show ------------------------------------------------------------------------------------ */
+
+static LkPhoto *render(const char *path, const float *values, LkPhoto **composed)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkEditor) editor = lk_editor_new(&fixture->options, &error);
+    g_autoptr(LkPhoto) photo = lk_photo_open(path, NULL);
+    LkPhoto *face;
+
+    g_assert_no_error(error);
+    lk_editor_open(editor, photo, LK_OPEN_ALIGNED, 0, NULL, &error);
+    g_assert_no_error(error);
+    face = lk_editor_generate(editor, values, LK_INVERSION_STYLERES, NULL, &error);
+    g_assert_no_error(error);
+    *composed = lk_editor_compose(editor, face);
+    return face;
+}
+
+static void assert_shows(Watch *watch, const char *path, float age, float smile, float pose)
+{
+    const float values[] = {age, smile, pose};
+    g_autoptr(LkPhoto) composed = NULL;
+    g_autoptr(LkPhoto) face = render(path, values, &composed);
+
+    g_assert_true(edit_same_picture(watch->face, face));
+    g_assert_true(edit_same_picture(lk_session_get_picture(watch->session), composed));
+}
+
+/* ---- sliders ------------------------------------------------------------------------------------------------ */
+
+static void test_open(void)
+{
+    Watch *watch = watch_new(&fixture->options);
+
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_EMPTY);
+    g_assert_null(lk_session_get_photo(watch->session));
+    start_open(watch, fixture->photo_path);
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_OPENING);
+    wait_for_callbacks(watch, 1);
+    g_assert_no_error(watch->error);
+    g_assert_true(watch->done);
+    g_assert_nonnull(lk_session_get_photo(watch->session));
+    wait_for_state(watch, LK_SESSION_READY);
+    g_assert_cmpuint(watch->n_pictures, ==, 1);
+    g_assert_cmpuint(watch->n_states, ==, 3); /* opening, busy, ready */
+    assert_shows(watch, fixture->photo_path, 0, 0, 0);
+    watch_free(watch);
+}
+
+static void test_last_value_wins(void)
+{
+    Watch *watch = watch_with_photo();
+    float value = 0;
+
+    for (int i = 1; i <= 100; i++) {
+        value = 4.0f * (float)i / 100;
+        lk_session_set_value(watch->session, 0, value);
+        lk_session_set_value(watch->session, 2, -value / 2);
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(2000);
+    }
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, value, 0, -value / 2);
+    /* Neither a picture for each value, nor none before the hand rests. */
+    g_test_message("%u pictures of 101", watch->n_pictures);
+    g_assert_cmpuint(watch->n_pictures, <, 100);
+    g_assert_cmpuint(watch->n_pictures, >=, 2);
+    g_assert_cmpuint(watch->n_failures, ==, 0);
+
+    const guint n = watch->n_pictures;
+    settle();
+    g_assert_cmpuint(watch->n_pictures, ==, n);
+    watch_free(watch);
+}
+
+static void test_values(void)
+{
+    Watch *watch = watch_with_photo();
+    const LkDirection *age = lk_model_direction(fixture->model, 0);
+
+    lk_session_set_value(watch->session, 0, age->maximum + 10);
+    g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, age->maximum);
+    g_assert_true(lk_session_get_modified(watch->session));
+    wait_for_state(watch, LK_SESSION_READY);
+    lk_session_reset(watch->session);
+    g_assert_false(lk_session_get_modified(watch->session));
+    g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, 0);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 0, 0, 0);
+    watch_free(watch);
+}
+
+static void test_same_value_costs_nothing(void)
+{
+    Watch *watch = watch_with_photo();
+
+    lk_session_set_value(watch->session, 1, 0);
+    lk_session_reset(watch->session);
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_READY);
+    settle();
+    g_assert_cmpuint(watch->n_pictures, ==, 1);
+    watch_free(watch);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------ */
+
+static void test_newer_open_wins(void)
+{
+    Watch *older = watch_new(&fixture->options);
+    Watch newer = {.session = older->session};
+
+    start_open(older, fixture->photo_path);
+    lk_session_open_async(older->session, fixture->other_path, LK_OPEN_ALIGNED, NULL, on_opened, &newer);
+    wait_for_callbacks(&newer, 1);
+    g_assert_no_error(newer.error);
+    g_assert_cmpuint(older->n_callbacks, ==, 1);
+    g_assert_error(older->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    wait_for_state(older, LK_SESSION_READY);
+    assert_shows(older, fixture->other_path, 0, 0, 0);
+    watch_free(older);
+}
+
+static void test_open_resets_values(void)
+{
+    Watch *watch = watch_with_photo();
+
+    lk_session_set_value(watch->session, 0, 2);
+    start_open(watch, fixture->other_path);
+    wait_for_callbacks(watch, 2);
+    g_assert_no_error(watch->error);
+    g_assert_false(lk_session_get_modified(watch->session));
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->other_path, 0, 0, 0);
+    watch_free(watch);
+}
+
+static void test_cancelled_open(void)
+{
+    Watch *watch = watch_with_photo();
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+
+    lk_session_set_value(watch->session, 1, 1.5f);
+    lk_session_open_async(watch->session, fixture->other_path, LK_OPEN_ALIGNED, cancellable, on_opened,
+                          watch);
+    g_cancellable_cancel(cancellable);
+    wait_for_callbacks(watch, 2);
+    g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    /* The old photo is there with its value, and its picture comes although it was interrupted. */
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 0, 1.5f, 0);
+    watch_free(watch);
+}
+
+static void assert_open_fails(const char *path, LkOpenMode mode, GQuark domain, int code)
+{
+    Watch *watch = watch_with_photo();
+    LkPhoto *photo = lk_session_get_photo(watch->session);
+
+    lk_session_set_value(watch->session, 0, -1);
+    lk_session_open_async(watch->session, path, mode, NULL, on_opened, watch);
+    wait_for_callbacks(watch, 2);
+    g_assert_false(watch->done);
+    g_assert_error(watch->error, domain, code);
+    g_assert_nonnull(strstr(watch->error->message, path));
+    g_assert_true(lk_session_get_photo(watch->session) == photo);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, -1, 0, 0);
+    watch_free(watch);
+}
+
+static void test_no_such_file(void)
+{
+    assert_open_fails("/nonexistent/photo.jpg", LK_OPEN_DETECT, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+}
+
+static void test_not_an_image(void)
+{
+    assert_open_fails(fixture->text_path, LK_OPEN_DETECT, LK_PHOTO_ERROR, LK_PHOTO_ERROR_FORMAT);
+}
+
+static void test_no_face(void)
+{
+    g_autofree char *path = edit_fixture_path(fixture, "landscape.png");
+    g_autoptr(LkPhoto) landscape = test_picture(240, 180);
+
+    g_assert_true(lk_photo_save_png(landscape, path, NULL));
+    assert_open_fails(path, LK_OPEN_DETECT, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE);
+}
+
+static void test_no_device(void)
+{
+    LkEditorOptions options = fixture->options;
+    Watch *watch;
+
+    options.device = "no such device";
+    watch = watch_new(&options);
+    for (guint i = 1; i <= 2; i++) {
+        start_open(watch, fixture->photo_path);
+        wait_for_callbacks(watch, i);
+        g_assert_error(watch->error, LK_GPU_ERROR, LK_GPU_ERROR_NO_DEVICE);
+        g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_EMPTY);
+    }
+    watch_free(watch);
+}
+
+/* ---- export ------------------------------------------------------------------------------------------------- */
+
+static void test_export(void)
+{
+    Watch *watch = watch_with_photo();
+    g_autofree char *path = edit_fixture_path(fixture, "export.png");
+
+    /* The values of now, although the picture of them is still to come. */
+    lk_session_set_value(watch->session, 1, 2.25f);
+    lk_session_export_async(watch->session, path, NULL, on_exported, watch);
+    lk_session_set_value(watch->session, 1, -2.25f);
+    wait_for_callbacks(watch, 2);
+    g_assert_no_error(watch->error);
+
+    const float values[] = {0, 2.25f, 0};
+    g_autoptr(LkPhoto) composed = NULL;
+    g_autoptr(LkPhoto) face = render(fixture->photo_path, values, &composed);
+    g_autoptr(LkPhoto) written = lk_photo_open(path, NULL);
+    g_assert_true(edit_same_picture(written, composed));
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 0, -2.25f, 0);
+    watch_free(watch);
+}
+
+static void test_export_errors(void)
+{
+    Watch *watch = watch_new(&fixture->options);
+    g_autofree char *path = edit_fixture_path(fixture, "never.png");
+    g_autofree char *nowhere = edit_fixture_path(fixture, "missing/never.png");
+
+    lk_session_export_async(watch->session, path, NULL, on_exported, watch);
+    wait_for_callbacks(watch, 1);
+    g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+    start_open(watch, fixture->photo_path);
+    lk_session_export_async(watch->session, path, NULL, on_exported, watch);
+    wait_for_callbacks(watch, 3);
+    lk_session_export_async(watch->session, nowhere, NULL, on_exported, watch);
+    wait_for_callbacks(watch, 4);
+    g_assert_nonnull(watch->error);
+    g_assert_nonnull(strstr(watch->error->message, nowhere));
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    watch_free(watch);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------ */
+
+static guint n_threads(void)
+{
+    g_autoptr(GDir) tasks = g_dir_open("/proc/self/task", 0, NULL);
+    guint n = 0;
+
+    while (tasks != NULL && g_dir_read_name(tasks) != NULL)
+        n++;
+    return n;
+}
+
+static void test_dispose_while_busy(void)
+{
+    const guint threads = n_threads();
+    Watch *watch = watch_with_photo();
+
+    lk_session_set_value(watch->session, 0, 3);
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_BUSY);
+    g_assert_finalize_object(g_steal_pointer(&watch->session));
+    g_assert_cmpuint(n_threads(), <=, threads);
+
+    const guint n = watch->n_pictures, states = watch->n_states;
+    settle();
+    g_assert_cmpuint(watch->n_pictures, ==, n);
+    g_assert_cmpuint(watch->n_states, ==, states);
+    watch_free(watch);
+}
+
+/* Tasks are answered, signals are not emitted. */
+static void test_close_while_opening(void)
+{
+    Watch *watch = watch_new(&fixture->options);
+    g_autofree char *path = edit_fixture_path(fixture, "never.png");
+
+    start_open(watch, fixture->photo_path);
+    lk_session_close(watch->session);
+    wait_for_callbacks(watch, 1);
+    g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    g_assert_cmpuint(watch->n_states, ==, 1); /* opening */
+    start_open(watch, fixture->photo_path);
+    wait_for_callbacks(watch, 2);
+    g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+    lk_session_close(watch->session);
+    settle();
+    watch_free(watch);
+}
+
+static void on_picture_drop(LkSession *session, LkPhoto *composed, LkPhoto *face, Watch *watch)
+{
+    watch->n_pictures++;
+    g_clear_object(&watch->session);
+}
+
+/* A window may go away in the middle of a signal. */
+static void test_dispose_in_signal(void)
+{
+    Watch *watch = watch_with_photo();
+    gpointer weak = watch->session;
+
+    g_object_add_weak_pointer(weak, &weak);
+    g_signal_handlers_disconnect_by_data(watch->session, watch);
+    g_signal_connect(watch->session, "picture", G_CALLBACK(on_picture_drop), watch);
+    lk_session_set_value(watch->session, 0, 1);
+    while (weak != NULL)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_cmpuint(watch->n_pictures, ==, 2);
+    settle();
+    watch_free(watch);
+}
+
+static void test_unused(void)
+{
+    Watch *watch = watch_new(&fixture->options);
+
+    watch_free(watch);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    fixture = edit_fixture_new();
+    g_test_add_func("/session/open", test_open);
+    g_test_add_func("/session/last-value-wins", test_last_value_wins);
+    g_test_add_func("/session/values", test_values);
+    g_test_add_func("/session/same-value", test_same_value_costs_nothing);
+    g_test_add_func("/session/newer-open-wins", test_newer_open_wins);
+    g_test_add_func("/session/open-resets", test_open_resets_values);
+    g_test_add_func("/session/cancelled-open", test_cancelled_open);
+    g_test_add_func("/session/no-such-file", test_no_such_file);
+    g_test_add_func("/session/not-an-image", test_not_an_image);
+    g_test_add_func("/session/no-face", test_no_face);
+    g_test_add_func("/session/no-device", test_no_device);
+    g_test_add_func("/session/export", test_export);
+    g_test_add_func("/session/export-errors", test_export_errors);
+    g_test_add_func("/session/dispose-while-busy", test_dispose_while_busy);
+    g_test_add_func("/session/close-while-opening", test_close_while_opening);
+    g_test_add_func("/session/dispose-in-signal", test_dispose_in_signal);
+    g_test_add_func("/session/unused", test_unused);
+    const int status = g_test_run();
+    edit_fixture_free(fixture);
+    return status;
+}
