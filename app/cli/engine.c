@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -98,8 +97,10 @@ gboolean cli_open_photo(const CliOptions *options, LkEditor *editor, LkPhoto *ph
     cli_progress(options, "Inverting %s …", path);
     if (lk_editor_open(editor, photo, mode, options->face, cli_cancellable(), &reason))
         return TRUE;
-    if (reason->domain == LK_PHOTO_ERROR)
-        g_prefix_error(&reason, "%s: ", path);
+    if (reason->domain == LK_PHOTO_ERROR) {
+        g_autofree char *name = g_filename_display_basename(path);
+        g_prefix_error(&reason, "%s: ", name);
+    }
     g_propagate_error(error, g_steal_pointer(&reason));
     return FALSE;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 gboolean cli_make_folder(const char *path, GError **error)
 {
@@ -39,10 +40,22 @@ gboolean cli_write_picture(const CliOptions *options, LkEditor *editor, LkPhoto 
     return lk_photo_save_png(picture, output, error);
 }
 
+/* Nobody wants to wait for a picture that then has no place. */
+static gboolean check_output(const char *path, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+
+    if (g_access(folder, W_OK) == 0)
+        return TRUE;
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "%s cannot be written: %s", path,
+                g_strerror(errno));
+    return FALSE;
+}
+
 /* What can be wrong with the command line or the files is found out before the device is opened. */
 static gboolean make_single(const CliOptions *options, GError **error)
 {
-    g_autoptr(LkModel) model = cli_open_model(options, error);
+    g_autoptr(LkModel) model = check_output(options->output, error) ? cli_open_model(options, error) : NULL;
     g_autofree float *values = model ? cli_parse_values(model, options->set, error) : NULL;
     g_autoptr(LkPhoto) photo = values ? lk_photo_open(options->photos[0], error) : NULL;
     g_autoptr(LkEditor) editor = photo ? cli_open_editor(options, model, error) : NULL;

@@ -106,7 +106,7 @@ static gboolean check_square(LkPhoto *photo, GError **error)
     if (width == height)
         return TRUE;
     g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_SIZE,
-                "an aligned crop is square, but this picture has %u x %u pixels", width, height);
+                "An aligned crop is square, but this picture has %u x %u pixels.", width, height);
     return FALSE;
 }
 
@@ -124,8 +124,8 @@ static gboolean find_face(LkEditor *editor, LkPhoto *photo, guint face, LkQuad *
         return FALSE;
     if (face >= faces->len) {
         g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE,
-                    faces->len == 1 ? "face %u was asked for, but the photo shows %u face"
-                                    : "face %u was asked for, but the photo shows %u faces",
+                    faces->len == 1 ? "Face %u was asked for, but the picture shows %u face."
+                                    : "Face %u was asked for, but the picture shows %u faces.",
                     face + 1, faces->len);
         return FALSE;
     }

@@ -383,7 +383,7 @@ void lk_session_open_async(LkSession *self, const char *path, LkOpenMode mode, G
 
     g_autoptr(GTask) task = task_new(self, lk_session_open_async, callback, user_data);
     if (self->worker == NULL) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "the session is closed");
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "The session is closed.");
         return;
     }
     if (self->opening != NULL)
@@ -441,11 +441,11 @@ void lk_session_export_async(LkSession *self, const char *path, GCancellable *ca
 
     g_autoptr(GTask) task = task_new(self, lk_session_export_async, callback, user_data);
     if (self->worker == NULL || self->photo == NULL) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "no photo is open");
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "No photo is open.");
         return;
     }
     if (self->opening != NULL) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_BUSY, "a photo is being opened");
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_BUSY, "A photo is being opened.");
         return;
     }
 

@@ -67,8 +67,10 @@ static gboolean ensure_editor(LkWorker *worker, GError **error)
 /* The editor sees only pixels; people want to read which file it was. */
 static void name_file(LkJob *job)
 {
-    if (job->error != NULL && job->error->domain == LK_PHOTO_ERROR)
-        g_prefix_error(&job->error, "%s: ", job->path);
+    g_autofree char *name = g_filename_display_basename(job->path);
+
+    if (job->error->domain == LK_PHOTO_ERROR)
+        g_prefix_error(&job->error, "%s: ", name);
 }
 
 static void open_photo(LkWorker *worker, LkJob *job)

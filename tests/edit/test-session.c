@@ -282,7 +282,8 @@ static void assert_open_fails(const char *path, LkOpenMode mode, GQuark domain, 
     wait_for_callbacks(watch, 2);
     g_assert_false(watch->done);
     g_assert_error(watch->error, domain, code);
-    g_assert_nonnull(strstr(watch->error->message, path));
+    g_autofree char *name = g_path_get_basename(path);
+    g_assert_nonnull(strstr(watch->error->message, name));
     g_assert_true(lk_session_get_photo(watch->session) == photo);
     wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, -1, 0, 0);
@@ -363,7 +364,7 @@ static void test_export_errors(void)
     lk_session_export_async(watch->session, nowhere, NULL, on_exported, watch);
     wait_for_callbacks(watch, 4);
     g_assert_nonnull(watch->error);
-    g_assert_nonnull(strstr(watch->error->message, nowhere));
+    g_assert_nonnull(strstr(watch->error->message, "never.png"));
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
     watch_free(watch);
 }
