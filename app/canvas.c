@@ -38,7 +38,7 @@ static Layer *shown_layer(LkCanvas *canvas)
     return original && canvas->original.photo != NULL ? &canvas->original : &canvas->picture;
 }
 
-/* ---- rasters ----------------------------------------------------------------------------------------------- */
+/* ---- rasters ------------------------------------------------------------------------------------- */
 
 static void request_tiles(LkCanvas *canvas, Layer *layer)
 {
@@ -109,7 +109,7 @@ static void layer_set_photo(LkCanvas *canvas, Layer *layer, LkPhoto *photo)
     update(canvas);
 }
 
-/* ---- public ------------------------------------------------------------------------------------------------ */
+/* ---- public -------------------------------------------------------------------------------------- */
 
 void lk_canvas_set_original(LkCanvas *canvas, LkPhoto *original)
 {
@@ -184,7 +184,7 @@ gboolean lk_canvas_get_picture_bounds(LkCanvas *canvas, graphene_rect_t *bounds)
     return shown_layer(canvas)->photo != NULL && rect.width > 0;
 }
 
-/* ---- input ------------------------------------------------------------------------------------------------- */
+/* ---- input --------------------------------------------------------------------------------------- */
 
 static void pan(LkCanvas *canvas, double dx, double dy)
 {
@@ -282,7 +282,7 @@ static void add_controllers(LkCanvas *canvas)
     gtk_widget_add_controller(widget, GTK_EVENT_CONTROLLER(click));
 }
 
-/* ---- widget ------------------------------------------------------------------------------------------------ */
+/* ---- widget -------------------------------------------------------------------------------------- */
 
 static void lk_canvas_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * canvas.h - the widget that shows the picture: fitted or zoomed, at the screen's own pixels, and in its place the
- * original for as long as one compares.
+ * canvas.h - the widget that shows the picture: fitted or zoomed, at the screen's own pixels, and in its
+ * place the original for as long as one compares.
  *
- * Drag pans, the wheel and pinching zoom at the pointer, a double click goes between fitted and 1:1, arrow keys pan.
+ * Drag pans, the wheel and pinching zoom at the pointer, a double click goes between fitted and 1:1, arrow
+ * keys pan.
  */
 #pragma once
 

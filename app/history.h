@@ -17,14 +17,14 @@ void lk_history_free(LkHistory *history); /* NULL is fine */
 /* Back to the single state of all 0. */
 void lk_history_clear(LkHistory *history);
 
-/* Adds a state after the current one; states after it are forgotten. Changes of the same slider that follow each other
- * within LK_HISTORY_MERGE are one step, so that a drag is undone at once. slider: -1 never merges. time: microseconds
- * of any steady clock. A state equal to the current one is not added. */
+/* Adds a state after the current one; states after it are forgotten. Changes of the same slider that follow
+ * each other within LK_HISTORY_MERGE are one step, so that a drag is undone at once. slider: -1 never merges.
+ * time: microseconds of any steady clock. A state equal to the current one is not added. */
 #define LK_HISTORY_MERGE (800 * G_TIME_SPAN_MILLISECOND)
 void lk_history_record(LkHistory *history, const float *values, int slider, gint64 time);
 
-/* Steps back or forth and returns that state's values (owned by the history, until its next change); NULL if there is
- * none. */
+/* Steps back or forth and returns that state's values (owned by the history, until its next change); NULL if
+ * there is none. */
 const float *lk_history_undo(LkHistory *history);
 const float *lk_history_redo(LkHistory *history);
 gboolean lk_history_can_undo(const LkHistory *history);

@@ -34,12 +34,12 @@ static const char *group_heading(const char *group)
     return group;
 }
 
-static void on_slider_changed(LkSlider *slider, double value, LkPanel *panel)
+static void on_slider_changed(LkSlider *slider, double value, gboolean reset, LkPanel *panel)
 {
     guint direction;
 
     if (g_ptr_array_find(panel->sliders, slider, &direction))
-        g_signal_emit(panel, changed_signal, 0, direction, value);
+        g_signal_emit(panel, changed_signal, 0, direction, value, reset);
 }
 
 static GtkWidget *add_group(LkPanel *panel, const char *group)
@@ -110,7 +110,7 @@ static void lk_panel_class_init(LkPanelClass *klass)
 
     G_OBJECT_CLASS(klass)->finalize = lk_panel_finalize;
     changed_signal = g_signal_new("changed", LK_TYPE_PANEL, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                  G_TYPE_NONE, 2, G_TYPE_UINT, G_TYPE_DOUBLE);
+                                  G_TYPE_NONE, 3, G_TYPE_UINT, G_TYPE_DOUBLE, G_TYPE_BOOLEAN);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/likeness/Likeness/panel.ui");
     gtk_widget_class_bind_template_child(widget_class, LkPanel, groups);
 }

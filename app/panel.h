@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * panel.h - the side panel: a slider for each of a model's directions, in groups, and a button that resets them all.
+ * panel.h - the side panel: a slider for each of a model's directions, in groups, and a button that resets
+ * them all.
  */
 #pragma once
 
@@ -11,7 +12,7 @@ G_BEGIN_DECLS
 #define LK_TYPE_PANEL (lk_panel_get_type())
 G_DECLARE_FINAL_TYPE(LkPanel, lk_panel, LK, PANEL, GtkBox)
 
-/* Signal "changed" (guint direction, double value): the person moved a slider. */
+/* Signal "changed" (guint direction, double value, gboolean reset): the person moved or reset a slider. */
 GtkWidget *lk_panel_new(void);
 
 /* Sliders of this model instead of those before, all at 0. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * paths.h - where the window finds what it does not carry inside: also when it runs from its build folder, uninstalled.
+ * paths.h - where the window finds what it does not carry inside: also when it runs from its build folder,
+ * uninstalled.
  */
 #pragma once
 

@@ -66,12 +66,13 @@ static void on_value_changed(LkSlider *slider)
 {
     show_value(slider);
     if (!slider->quiet)
-        g_signal_emit(slider, changed_signal, 0, gtk_adjustment_get_value(slider->adjustment));
+        g_signal_emit(slider, changed_signal, 0, gtk_adjustment_get_value(slider->adjustment), FALSE);
 }
 
 static void on_reset(LkSlider *slider)
 {
-    gtk_adjustment_set_value(slider->adjustment, 0);
+    lk_slider_set_value(slider, 0);
+    g_signal_emit(slider, changed_signal, 0, 0.0, TRUE);
     gtk_widget_grab_focus(GTK_WIDGET(slider->scale));
 }
 
@@ -143,7 +144,7 @@ static void lk_slider_class_init(LkSliderClass *klass)
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
 
     changed_signal = g_signal_new("changed", LK_TYPE_SLIDER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                  G_TYPE_NONE, 1, G_TYPE_DOUBLE);
+                                  G_TYPE_NONE, 2, G_TYPE_DOUBLE, G_TYPE_BOOLEAN);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/likeness/Likeness/slider.ui");
     gtk_widget_class_bind_template_child(widget_class, LkSlider, name);
     gtk_widget_class_bind_template_child(widget_class, LkSlider, value);

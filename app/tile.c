@@ -64,7 +64,8 @@ static LkPhoto *cut_out(LkPhoto *photo, LkRect area)
     return lk_photo_new(area.width, area.height, pixels);
 }
 
-/* Premultiplied BGRA is what GTK's renderers take as it is; of anything else they make it in the main thread. */
+/* Premultiplied BGRA is what GTK's renderers take as it is; of anything else they make it in the main thread.
+ */
 static GdkTexture *make_texture(const LkPhoto *photo)
 {
     guint width = lk_photo_width(photo), height = lk_photo_height(photo);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * tile.h - a rectangle of a photo as a texture of exactly as many pixels as the screen shows it with. Resampled outside
- * the main thread, so that neither a large photo's scaling nor its upload ever holds a frame.
+ * tile.h - a rectangle of a photo as a texture of exactly as many pixels as the screen shows it with.
+ * Resampled outside the main thread, so that neither a large photo's scaling nor its upload ever holds a
+ * frame.
  */
 #pragma once
 
@@ -18,8 +19,9 @@ G_DECLARE_FINAL_TYPE(LkTile, lk_tile, LK, TILE, GObject)
 /* Signal "changed": another texture is shown. */
 LkTile *lk_tile_new(void);
 
-/* Asks for the photo's area (photo pixels) as width x height texture pixels. The texture shown before stays until the
- * new one is there; of several requests only the newest is made next. Main thread; the same request again is free. */
+/* Asks for the photo's area (photo pixels) as width x height texture pixels. The texture shown before stays
+ * until the new one is there; of several requests only the newest is made next. Main thread; the same request
+ * again is free. */
 void lk_tile_request(LkTile *tile, LkPhoto *photo, LkRect area, int width, int height);
 
 /* Shows nothing, and drops what is still under way. */

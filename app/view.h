@@ -2,7 +2,8 @@
  *
  * view.h - which part of a photo is seen, and how large: zoom and pan as arithmetic, free of GTK.
  *
- * All sizes of the widget's side are device pixels, so that 1:1 is one photo pixel on one screen pixel at any scale factor.
+ * All sizes of the widget's side are device pixels, so that 1:1 is one photo pixel on one screen pixel at any
+ * scale factor.
  */
 #pragma once
 
@@ -36,7 +37,8 @@ void lk_view_fit(LkView *view);
 /* Sets the scale (clamped) so that the photo's point under (x, y) stays there. */
 void lk_view_zoom(LkView *view, double scale, double x, double y);
 
-/* Moves the photo by device pixels; it never leaves the widget's edge uncovered where it is larger than the widget. */
+/* Moves the photo by device pixels; it never leaves the widget's edge uncovered where it is larger than the
+ * widget. */
 void lk_view_pan(LkView *view, double dx, double dy);
 
 /* The photo's rectangle in the widget, on whole device pixels. */

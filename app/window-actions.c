@@ -10,7 +10,7 @@
 
 typedef void (*PathFunc)(LkWindow *window, GFile *file);
 
-/* ---- files ------------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------------- */
 
 static GtkFileFilter *new_filter(const char *name, const char *const *mime_types, const char *pattern)
 {
@@ -56,7 +56,7 @@ static void add_filter(GtkFileChooser *chooser, const char *name, const char *co
     gtk_file_chooser_add_filter(chooser, filter);
 }
 
-/* ---- open -------------------------------------------------------------------------------------------------- */
+/* ---- open ---------------------------------------------------------------------------------------- */
 
 typedef struct {
     LkWindow *window;
@@ -89,6 +89,38 @@ static void show_photo(LkWindow *window, GFile *file)
     lk_window_update_actions(window);
 }
 
+/* The first photo is shown while it is worked on; where one is open already, that one stays. */
+static void decode(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    GError *error = NULL;
+    LkPhoto *photo = lk_photo_open(data, &error);
+
+    if (photo != NULL)
+        g_task_return_pointer(task, photo, (GDestroyNotify)lk_photo_unref);
+    else
+        g_task_return_error(task, error);
+}
+
+static void on_decoded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    LkWindow *window = LK_WINDOW(source);
+    GCancellable *cancellable = g_task_get_cancellable(G_TASK(result));
+    /* An error is the session's to tell: it opens the same file. */
+    g_autoptr(LkPhoto) photo = g_task_propagate_pointer(G_TASK(result), NULL);
+
+    if (photo != NULL && cancellable == window->cancellable && !lk_window_has_photo(window))
+        lk_canvas_set_original(window->canvas, photo);
+}
+
+static void show_preview(LkWindow *window, const char *path)
+{
+    g_autoptr(GTask) task = g_task_new(window, window->cancellable, on_decoded, NULL);
+
+    g_task_set_source_tag(task, show_preview);
+    g_task_set_task_data(task, g_strdup(path), g_free);
+    g_task_run_in_thread(task, decode);
+}
+
 static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Opening) opening = data;
@@ -100,6 +132,8 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
     if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session == NULL || !newest)
         return;
     g_clear_object(&window->cancellable);
+    if (!lk_window_has_photo(window))
+        lk_canvas_set_original(window->canvas, NULL);
     if (opened)
         show_photo(window, opening->file);
     else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
@@ -139,6 +173,8 @@ void lk_window_open_now(LkWindow *window, GFile *file)
     *opening = (Opening){g_object_ref(window), g_object_ref(file), g_object_ref(window->cancellable)};
     set_opening_text(window, file);
     gtk_stack_set_visible_child_name(window->pages, "editor");
+    if (!lk_window_has_photo(window))
+        show_preview(window, path);
     lk_session_open_async(window->session, path, LK_OPEN_DETECT, window->cancellable, on_opened, opening);
 }
 
@@ -185,7 +221,7 @@ static void on_choose_model(GSimpleAction *action, GVariant *parameter, gpointer
     gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
 }
 
-/* ---- export ------------------------------------------------------------------------------------------------ */
+/* ---- export -------------------------------------------------------------------------------------- */
 
 static void on_exported(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -265,7 +301,7 @@ static void on_export_to(GSimpleAction *action, GVariant *path, gpointer data)
     export_to(data, g_variant_get_string(path, NULL));
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------ */
+/* ---- values -------------------------------------------------------------------------------------- */
 
 static void set_values(LkWindow *window, const float *values)
 {
@@ -297,7 +333,7 @@ static void on_reset(GSimpleAction *action, GVariant *parameter, gpointer data)
     lk_window_update_actions(window);
 }
 
-/* ---- view -------------------------------------------------------------------------------------------------- */
+/* ---- view ---------------------------------------------------------------------------------------- */
 
 static void on_compare_changed(GSimpleAction *action, GVariant *state, gpointer data)
 {
@@ -325,7 +361,7 @@ static void on_zoom_pixels(GSimpleAction *action, GVariant *parameter, gpointer 
     lk_canvas_zoom_to_pixels(LK_WINDOW(data)->canvas);
 }
 
-/* ---- table ------------------------------------------------------------------------------------------------- */
+/* ---- table --------------------------------------------------------------------------------------- */
 
 static void enable(LkWindow *window, const char *name, gboolean enabled)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * window-private.h - what window.c (the window as a whole) and window-actions.c (what can be done in it) share.
+ * window-private.h - what window.c (the window as a whole) and window-actions.c (what can be done in it)
+ * share.
  */
 #pragma once
 

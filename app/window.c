@@ -19,7 +19,7 @@ LkSession *lk_window_get_session(LkWindow *window)
     return window->session;
 }
 
-/* ---- messages ---------------------------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------------------------------ */
 
 /* A toast's own title is a single line; what went wrong with a file seldom fits one. */
 void lk_window_show_message(LkWindow *window, const char *text)
@@ -53,7 +53,7 @@ void lk_window_show_error(LkWindow *window, const char *title, const char *messa
     gtk_widget_grab_focus(about_model ? window->choose_model : window->open_another);
 }
 
-/* ---- session ----------------------------------------------------------------------------------------------- */
+/* ---- session ------------------------------------------------------------------------------------- */
 
 void lk_window_show_values(LkWindow *window)
 {
@@ -72,12 +72,13 @@ static void record_values(LkWindow *window, int direction)
     lk_window_update_actions(window);
 }
 
-static void on_slider_changed(LkPanel *panel, guint direction, double value, LkWindow *window)
+/* A reset is undone by itself, however soon it follows a move of the same slider. */
+static void on_slider_changed(LkPanel *panel, guint direction, double value, gboolean reset, LkWindow *window)
 {
     if (!lk_window_has_photo(window))
         return;
     lk_session_set_value(window->session, direction, (float)value);
-    record_values(window, (int)direction);
+    record_values(window, reset ? -1 : (int)direction);
 }
 
 static void on_picture(LkSession *session, LkPhoto *composed, LkPhoto *face, LkWindow *window)
@@ -125,7 +126,7 @@ static void start_session(LkWindow *window, LkModel *model)
                             G_CONNECT_SWAPPED);
 }
 
-/* ---- model ------------------------------------------------------------------------------------------------- */
+/* ---- model --------------------------------------------------------------------------------------- */
 
 static void load_model(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
@@ -177,7 +178,7 @@ void lk_window_open(LkWindow *window, GFile *file)
         g_set_object(&window->waiting, file);
 }
 
-/* ---- input ------------------------------------------------------------------------------------------------- */
+/* ---- input --------------------------------------------------------------------------------------- */
 
 static void set_comparing(LkWindow *window, gboolean comparing)
 {
@@ -231,7 +232,7 @@ static gboolean on_drop(GtkDropTarget *target, const GValue *value, double x, do
     return TRUE;
 }
 
-/* ---- window ------------------------------------------------------------------------------------------------ */
+/* ---- window -------------------------------------------------------------------------------------- */
 
 static void bind_settings(LkWindow *window)
 {

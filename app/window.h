@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * window.h - the editor's window: a photo, its sliders, and what can be done with it. It computes nothing: an LkSession
- * does, in its own thread.
+ * window.h - the editor's window: a photo, its sliders, and what can be done with it. It computes nothing: an
+ * LkSession does, in its own thread.
  *
- * Actions, also over D-Bus where GtkApplication exports them: win.open, win.open-sample, win.export, win.export-to
- * (string: path), win.undo, win.redo, win.reset, win.compare (boolean state), win.zoom-*, win.show-panel.
+ * Actions, also over D-Bus where GtkApplication exports them: win.open, win.open-sample, win.export,
+ * win.export-to (string: path), win.undo, win.redo, win.reset, win.compare (boolean state), win.zoom-*,
+ * win.show-panel.
  */
 #pragma once
 
@@ -17,8 +18,8 @@ G_BEGIN_DECLS
 #define LK_TYPE_WINDOW (lk_window_get_type())
 G_DECLARE_FINAL_TYPE(LkWindow, lk_window, LK, WINDOW, AdwApplicationWindow)
 
-/* model: path of a model file, NULL for the built-in one; device: lk_gpu_open's selector, or NULL. The model is read in
- * the background; where it cannot be used, the window says so. */
+/* model: path of a model file, NULL for the built-in one; device: lk_gpu_open's selector, or NULL. The model
+ * is read in the background; where it cannot be used, the window says so. */
 LkWindow *lk_window_new(AdwApplication *application, const char *model, const char *device);
 
 /* Opens a photo as soon as the model is there. An older one stays until, and unless, this one is open. */

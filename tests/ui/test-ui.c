@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The window as a person uses it: the real program with its real session and model, a pointer and a keyboard
+ * by XTest. The tests run inside the application, one after the other, on one window.
+ */
+#include "likeness-config.h"
+
+#include "application.h"
+#include "input.h"
+#include "panel.h"
+#include "paths.h"
+#include "probe.h"
+#include "window.h"
+
+#include <glib/gstdio.h>
+#include <png.h>
+
+#define FIRST_PICTURE 120 /* seconds; programs may have to be compiled on a busy machine without a GPU */
+#define PICTURE       30
+
+static GApplication *application;
+static LkWindow *window;
+static LkCanvas *canvas;
+static LkPanel *panel;
+static char *folder; /* for what the tests write */
+static int status;
+
+static LkSession *session(void)
+{
+    return lk_window_get_session(window);
+}
+
+static gboolean is_ready(void)
+{
+    return session() != NULL && lk_session_get_state(session()) == LK_SESSION_READY;
+}
+
+/* A picture of the values of now is shown. */
+static gboolean is_settled(void)
+{
+    return is_ready() && probe_shows(canvas, lk_session_get_picture(session()));
+}
+
+static GtkWidget *scale_of(guint direction)
+{
+    return lk_slider_get_scale(lk_panel_get_slider(panel, direction));
+}
+
+static GtkWidget *button_with_icon(const char *icon)
+{
+    GtkWidget *button = probe_find(GTK_WIDGET(window), GTK_TYPE_BUTTON, "icon-name", icon);
+
+    g_assert_nonnull(button);
+    return button;
+}
+
+static gboolean slider_is(guint direction, double value)
+{
+    return ABS(lk_slider_get_value(lk_panel_get_slider(panel, direction)) - value) < 1e-5 &&
+           ABS(lk_session_get_value(session(), direction) - value) < 1e-5;
+}
+
+static void middle_of(GtkWidget *widget, double *x, double *y)
+{
+    *x = gtk_widget_get_width(widget) / 2.0;
+    *y = gtk_widget_get_height(widget) / 2.0;
+}
+
+static void press_on(GtkWidget *widget)
+{
+    double x, y;
+
+    middle_of(widget, &x, &y);
+    input_move(widget, x, y);
+    probe_run(50);
+    input_button(TRUE);
+    probe_run(100);
+}
+
+static void click(GtkWidget *widget)
+{
+    press_on(widget);
+    input_button(FALSE);
+    probe_run(100);
+}
+
+static void type(guint keyval)
+{
+    input_key(keyval, TRUE);
+    input_key(keyval, FALSE);
+    probe_run(50);
+}
+
+static guint64 hash_of(LkPhoto *photo)
+{
+    g_autoptr(GBytes) bytes = lk_photo_bytes(photo);
+
+    return g_bytes_hash(bytes);
+}
+
+static guint64 canvas_hash(void)
+{
+    g_autoptr(LkPhoto) grabbed = probe_grab(canvas);
+
+    return hash_of(grabbed);
+}
+
+/* ---- tests --------------------------------------------------------------------------------------- */
+
+static void test_open(void)
+{
+    PROBE_WAIT(is_ready(), FIRST_PICTURE);
+    PROBE_WAIT(is_settled(), PICTURE);
+    g_assert_nonnull(lk_session_get_photo(session()));
+    g_assert_false(lk_session_get_modified(session()));
+    g_assert_true(gtk_widget_get_sensitive(GTK_WIDGET(panel)));
+    for (guint i = 0; i < lk_model_n_directions(lk_session_get_model(session())); i++)
+        g_assert_cmpfloat(lk_slider_get_value(lk_panel_get_slider(panel, i)), ==, 0);
+}
+
+static void count(guint *pictures)
+{
+    ++*pictures;
+}
+
+/* A hand's pace: 60 moves of 16 ms from the middle of the slider to beyond its end. */
+static void drag_to_end(GtkWidget *scale)
+{
+    double x, y;
+
+    middle_of(scale, &x, &y);
+    y = 10; /* the marks are below */
+    input_move(scale, x, y);
+    probe_run(50);
+    input_button(TRUE);
+    for (int i = 1; i <= 60; i++) {
+        input_move(scale, x + (x + 20) * i / 60, y);
+        probe_run(16);
+    }
+    probe_run(1000);
+    input_button(FALSE);
+    probe_run(50);
+}
+
+static gint64 watch_drag(GtkWidget *scale)
+{
+    ProbeLoop loop;
+
+    probe_loop_begin(&loop, input_socket(GTK_WIDGET(window)));
+    drag_to_end(scale);
+    probe_loop_end(&loop);
+    g_test_message(
+        "drag: %u iterations, the longest held the loop for %.1f ms (%.1f ms with waiting for X and for a "
+        "processor), timer of 2 ms late by at most %.1f ms",
+        loop.iterations, loop.held / 1e3, loop.longest / 1e3, loop.latest / 1e3);
+    return loop.held;
+}
+
+static void test_drag(void)
+{
+    const LkDirection *direction = lk_model_direction(lk_session_get_model(session()), 0);
+    guint64 before = canvas_hash();
+    guint pictures = 0;
+    gulong handler = g_signal_connect_swapped(session(), "picture", G_CALLBACK(count), &pictures);
+
+    watch_drag(scale_of(0));
+    PROBE_WAIT(slider_is(0, direction->maximum), PICTURE);
+    PROBE_WAIT(is_settled(), PICTURE);
+    g_assert_cmpuint(pictures, >=, 1);
+    g_assert_true(canvas_hash() != before);
+    g_signal_handler_disconnect(session(), handler);
+}
+
+/* Other programs on the machine can only lengthen what is measured, so the best of some drags counts: what
+ * the window does itself it does in each of them. */
+static void test_never_blocked(void)
+{
+    gint64 held = G_MAXINT64;
+
+    for (int attempt = 0; attempt < 5 && held >= PROBE_FRAME; attempt++) {
+        g_action_group_activate_action(G_ACTION_GROUP(window), "reset", NULL);
+        PROBE_WAIT(is_settled(), PICTURE);
+        held = MIN(held, watch_drag(scale_of(0)));
+    }
+    g_assert_cmpint(held, <, PROBE_FRAME);
+    PROBE_WAIT(is_settled(), PICTURE);
+}
+
+static void test_keyboard(void)
+{
+    const LkDirection *direction = lk_model_direction(lk_session_get_model(session()), 1);
+    guint64 before = canvas_hash();
+
+    gtk_widget_grab_focus(scale_of(1));
+    type(GDK_KEY_Right);
+    PROBE_WAIT(slider_is(1, direction->step), PICTURE);
+    type(GDK_KEY_Left);
+    type(GDK_KEY_Left);
+    PROBE_WAIT(slider_is(1, -direction->step), PICTURE);
+    type(GDK_KEY_End);
+    PROBE_WAIT(slider_is(1, direction->maximum), PICTURE);
+    PROBE_WAIT(is_settled(), PICTURE);
+    g_assert_true(canvas_hash() != before);
+}
+
+static void test_reset(void)
+{
+    GtkWidget *own = probe_find(GTK_WIDGET(lk_panel_get_slider(panel, 1)), GTK_TYPE_BUTTON, NULL, NULL);
+    GtkWidget *all = probe_find(GTK_WIDGET(panel), GTK_TYPE_BUTTON, "action-name", "win.reset");
+    double other = lk_slider_get_value(lk_panel_get_slider(panel, 0));
+
+    g_assert_cmpfloat(other, !=, 0);
+    click(own);
+    PROBE_WAIT(slider_is(1, 0), PICTURE);
+    g_assert_true(slider_is(0, other));
+    g_assert_true(lk_session_get_modified(session()));
+    click(all);
+    PROBE_WAIT(slider_is(0, 0), PICTURE);
+    g_assert_false(lk_session_get_modified(session()));
+    PROBE_WAIT(!gtk_widget_get_sensitive(all), PICTURE);
+    PROBE_WAIT(is_settled(), PICTURE);
+}
+
+static void test_undo(void)
+{
+    GtkWidget *undo = button_with_icon("edit-undo-symbolic"), *redo = button_with_icon("edit-redo-symbolic");
+    LkModel *model = lk_session_get_model(session());
+
+    click(undo); /* reset all */
+    PROBE_WAIT(slider_is(0, lk_model_direction(model, 0)->maximum), PICTURE);
+    g_assert_true(slider_is(1, 0));
+    click(undo); /* the slider's own reset */
+    PROBE_WAIT(slider_is(1, lk_model_direction(model, 1)->maximum), PICTURE);
+    click(redo);
+    PROBE_WAIT(slider_is(1, 0), PICTURE);
+    click(undo);
+    PROBE_WAIT(slider_is(1, lk_model_direction(model, 1)->maximum), PICTURE);
+    PROBE_WAIT(is_settled(), PICTURE);
+}
+
+static void assert_compares(void)
+{
+    PROBE_WAIT(probe_shows(canvas, lk_session_get_photo(session())), PICTURE);
+    g_assert_true(lk_canvas_get_comparing(canvas));
+    g_assert_false(probe_shows(canvas, lk_session_get_picture(session())));
+}
+
+static void test_compare(void)
+{
+    press_on(button_with_icon("likeness-compare-symbolic"));
+    assert_compares();
+    input_button(FALSE);
+    PROBE_WAIT(is_settled(), PICTURE);
+
+    input_key(GDK_KEY_c, TRUE);
+    probe_run(100);
+    assert_compares();
+    input_key(GDK_KEY_c, FALSE);
+    PROBE_WAIT(is_settled(), PICTURE);
+}
+
+static void test_zoom(void)
+{
+    graphene_rect_t fitted, zoomed;
+    guint64 before = canvas_hash();
+
+    g_assert_true(lk_canvas_get_picture_bounds(canvas, &fitted));
+    g_action_group_activate_action(G_ACTION_GROUP(window), "zoom-pixels", NULL);
+    g_assert_true(lk_canvas_get_picture_bounds(canvas, &zoomed));
+    g_assert_cmpfloat(zoomed.size.width, ==, lk_photo_width(lk_session_get_photo(session())));
+    PROBE_WAIT(canvas_hash() != before, PICTURE);
+    g_action_group_activate_action(G_ACTION_GROUP(window), "zoom-fit", NULL);
+    PROBE_WAIT(is_settled(), PICTURE);
+}
+
+/* The way of scripts: the action that GTK exports on the bus. */
+static void activate_on_bus(const char *action, GVariant *parameter)
+{
+    GDBusConnection *bus = g_application_get_dbus_connection(application);
+    g_autofree char *path = g_strdup_printf("%s/window/%u", g_application_get_dbus_object_path(application),
+                                            gtk_application_window_get_id(GTK_APPLICATION_WINDOW(window)));
+    GVariantBuilder parameters;
+
+    g_assert_nonnull(bus);
+    g_variant_builder_init(&parameters, G_VARIANT_TYPE("av"));
+    g_variant_builder_add(&parameters, "v", parameter);
+    g_dbus_connection_call(bus, LK_APP_ID, path, "org.gtk.Actions", "Activate",
+                           g_variant_new("(sav@a{sv})", action, &parameters, g_variant_new("a{sv}", NULL)),
+                           NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
+}
+
+/* Read by libpng itself, not by the code that may share a mistake with the writer. */
+static LkPhoto *read_png(const char *path)
+{
+    png_image image = {.version = PNG_IMAGE_VERSION};
+    g_autofree guint8 *pixels = NULL;
+
+    g_assert_true(png_image_begin_read_from_file(&image, path));
+    image.format = PNG_FORMAT_RGBA;
+    pixels = g_malloc(PNG_IMAGE_SIZE(image));
+    g_assert_true(png_image_finish_read(&image, NULL, pixels, 0, NULL));
+    return lk_photo_new(image.width, image.height, pixels);
+}
+
+static GtkWidget *find_message(const char *text)
+{
+    return probe_find(GTK_WIDGET(window), GTK_TYPE_LABEL, "label", text);
+}
+
+static void test_export(void)
+{
+    g_autofree char *path = g_build_filename(folder, "a picture.png", NULL);
+    g_autoptr(LkPhoto) written = NULL;
+    LkPhoto *photo = lk_session_get_photo(session());
+
+    g_assert_true(lk_session_get_modified(session()));
+    activate_on_bus("export-to", g_variant_new_string(path));
+    PROBE_WAIT(find_message("a picture.png") != NULL, PICTURE);
+    written = read_png(path);
+    g_assert_cmpuint(lk_photo_width(written), ==, lk_photo_width(photo));
+    g_assert_cmpuint(lk_photo_height(written), ==, lk_photo_height(photo));
+    g_assert_true(hash_of(written) == hash_of(lk_session_get_picture(session())));
+    g_assert_true(probe_shows(canvas, written));
+    g_assert_false(probe_shows(canvas, photo));
+}
+
+static void test_export_fails(void)
+{
+    g_autofree char *path = g_build_filename(folder, "no such folder", "picture.png", NULL);
+
+    activate_on_bus("export-to", g_variant_new_string(path));
+    PROBE_WAIT(find_message("no such folder") != NULL, PICTURE);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+static void test_bad_file(void)
+{
+    g_autofree char *path = g_build_filename(folder, "not a photo.jpg", NULL);
+    g_autoptr(GFile) file = g_file_new_for_path(path);
+    g_autoptr(LkPhoto) photo = lk_photo_ref(lk_session_get_photo(session()));
+    GError *error = NULL;
+
+    g_file_set_contents(path, "this is text", -1, &error);
+    g_assert_no_error(error);
+    g_application_open(application, &file, 1, "");
+    PROBE_WAIT(find_message("not a photo.jpg") != NULL && is_ready(), PICTURE);
+    g_assert_true(lk_session_get_photo(session()) == photo);
+    PROBE_WAIT(is_settled(), PICTURE);
+}
+
+/* What a screen reader is told. */
+static void test_accessible(void)
+{
+    static const char *const icons[] = {"edit-undo-symbolic", "edit-redo-symbolic",
+                                        "likeness-compare-symbolic"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(icons); i++)
+        g_assert_true(gtk_test_accessible_has_property(GTK_ACCESSIBLE(button_with_icon(icons[i])),
+                                                       GTK_ACCESSIBLE_PROPERTY_LABEL));
+    gtk_test_accessible_assert_role(GTK_ACCESSIBLE(canvas), GTK_ACCESSIBLE_ROLE_IMG);
+    g_assert_true(gtk_test_accessible_has_property(GTK_ACCESSIBLE(canvas), GTK_ACCESSIBLE_PROPERTY_LABEL));
+    for (guint i = 0; lk_panel_get_slider(panel, i) != NULL; i++) {
+        GtkWidget *slider = GTK_WIDGET(lk_panel_get_slider(panel, i));
+        GtkAccessible *scale = GTK_ACCESSIBLE(scale_of(i));
+        GtkAccessible *reset = GTK_ACCESSIBLE(probe_find(slider, GTK_TYPE_BUTTON, NULL, NULL));
+        g_assert_true(gtk_test_accessible_has_relation(scale, GTK_ACCESSIBLE_RELATION_LABELLED_BY));
+        g_assert_true(gtk_test_accessible_has_property(scale, GTK_ACCESSIBLE_PROPERTY_DESCRIPTION));
+        g_assert_true(gtk_test_accessible_has_property(scale, GTK_ACCESSIBLE_PROPERTY_VALUE_TEXT));
+        g_assert_true(gtk_test_accessible_has_property(reset, GTK_ACCESSIBLE_PROPERTY_LABEL));
+    }
+}
+
+/* A second window, whose model is not there. */
+static void test_no_model(void)
+{
+    LkWindow *other = lk_window_new(ADW_APPLICATION(application), "/nowhere/model.safetensors", "cpu");
+    GtkWidget *page;
+
+    gtk_window_present(GTK_WINDOW(other));
+    PROBE_WAIT((page = probe_find(GTK_WIDGET(other), ADW_TYPE_STATUS_PAGE, "description",
+                                  "model.safetensors")) != NULL,
+               10);
+    PROBE_WAIT(gtk_widget_get_mapped(page), 10);
+    g_assert_null(lk_window_get_session(other));
+    g_assert_false(g_action_group_get_action_enabled(G_ACTION_GROUP(other), "open"));
+    gtk_window_destroy(GTK_WINDOW(other));
+}
+
+/* ---- the application ----------------------------------------------------------------------------- */
+
+static gboolean run_tests(gpointer data)
+{
+    window = LK_WINDOW(gtk_application_get_active_window(GTK_APPLICATION(application)));
+    canvas = LK_CANVAS(probe_find(GTK_WIDGET(window), LK_TYPE_CANVAS, NULL, NULL));
+    panel = LK_PANEL(probe_find(GTK_WIDGET(window), LK_TYPE_PANEL, NULL, NULL));
+    PROBE_WAIT(gtk_widget_get_mapped(GTK_WIDGET(window)), 30);
+    input_open();
+    input_focus(GTK_WIDGET(window));
+    status = g_test_run();
+    input_close();
+    gtk_window_close(GTK_WINDOW(window));
+    return G_SOURCE_REMOVE;
+}
+
+static void on_window_added(GtkApplication *app, GtkWindow *added, gpointer data)
+{
+    if (window == NULL)
+        g_idle_add(run_tests, NULL);
+    g_signal_handlers_disconnect_by_func(app, on_window_added, data);
+}
+
+static void add_tests(void)
+{
+    g_test_add_func("/ui/open", test_open);
+    g_test_add_func("/ui/drag", test_drag);
+    g_test_add_func("/ui/never-blocked", test_never_blocked);
+    g_test_add_func("/ui/keyboard", test_keyboard);
+    g_test_add_func("/ui/reset", test_reset);
+    g_test_add_func("/ui/undo", test_undo);
+    g_test_add_func("/ui/compare", test_compare);
+    g_test_add_func("/ui/zoom", test_zoom);
+    g_test_add_func("/ui/export", test_export);
+    g_test_add_func("/ui/export-fails", test_export_fails);
+    g_test_add_func("/ui/bad-file", test_bad_file);
+    g_test_add_func("/ui/accessible", test_accessible);
+    g_test_add_func("/ui/no-model", test_no_model);
+}
+
+static void remove_folder(void)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        g_unlink(path);
+    }
+    g_rmdir(folder);
+    g_free(folder);
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *photo = lk_sample_path();
+    char *arguments[] = {argv[0], (char *)"--device", (char *)"cpu", photo, NULL};
+
+    g_test_init(&argc, &argv, NULL);
+    if (photo == NULL)
+        g_error("no sample photo in the data folder");
+    folder = g_dir_make_tmp("likeness-XXXXXX", NULL);
+    add_tests();
+    application = G_APPLICATION(lk_application_new());
+    g_signal_connect(application, "window-added", G_CALLBACK(on_window_added), NULL);
+    status |= g_application_run(application, 4, arguments);
+    g_object_unref(application);
+    remove_folder();
+    return status;
+}
