@@ -120,7 +120,8 @@ static gboolean upload_weights(LkNet *net, GError **error)
             continue;
         if (!lk_upload_param(net->gpu, v, weights, g_ptr_array_index(net->arenas, place->arena),
                              place->offset, error)) {
-            g_prefix_error(error, "%s: ", lk_model_path(net->model));
+            g_autofree char *shown = g_filename_display_name(lk_model_path(net->model));
+            g_prefix_error(error, "%s: ", shown);
             return FALSE;
         }
     }

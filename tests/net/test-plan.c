@@ -167,6 +167,49 @@ static void test_network_plan(void)
     lk_network_free(network);
 }
 
+/* The released face model's sizes (design: 1024 x 1024, w+ of 18 rows): in float32 it stays below 2.5 GiB, and no tensor is
+ * larger than what every Vulkan device can bind, 128 MiB. */
+static void test_released_size(void)
+{
+    g_autoptr(LkModel) model = NULL;
+    LkNetwork *network =
+        tiny_network(&model, FALSE); /* its weights only say how wide squeeze-excitation is */
+    LkConfig config = {.input = 256,
+                       .resolution = 1024,
+                       .w_dim = 512,
+                       .num_ws = 18,
+                       .embed_res = 64,
+                       .n_blocks = 9,
+                       .channels = {512, 512, 512, 512, 512, 256, 128, 64, 32},
+                       .noise = TRUE,
+                       .stem = 64,
+                       .groups = {{64, 64, 3}, {64, 128, 4}, {128, 256, 14}, {256, 512, 3}},
+                       .gate_channels = 256};
+    g_autofree gsize *sizes = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkPlan) plan = NULL;
+    gsize total = 0;
+
+    lk_network_free(network);
+    for (guint row = 0; row < config.num_ws; row++)
+        config.heads[row] = row < 3 ? LK_HEAD_C3 : row < 7 ? LK_HEAD_P2 : LK_HEAD_P1;
+    network = lk_network_new(&config, lk_model_weights(model), LK_F32, FALSE);
+    lk_graph_check(network->graph, &error);
+    g_assert_no_error(error);
+    sizes = plain_sizes(network->graph); /* scratch counted as a whole upsampled output */
+    for (LkValue value = 1; value <= lk_graph_n_values(network->graph); value++)
+        g_assert_cmpuint(sizes[value - 1], <=, 128 << 20);
+    plan = lk_plan_new(network->graph, sizes, (gsize)256 << 20, &error);
+    g_assert_no_error(error);
+    check_plan(network->graph, plan, sizes, (gsize)256 << 20);
+    for (guint i = 0; i < lk_plan_n_arenas(plan); i++)
+        total += lk_plan_arena(plan, i)->size;
+    g_test_message("%" G_GSIZE_FORMAT " MiB", total >> 20);
+    g_assert_cmpuint(total, >, (gsize)1500 << 20);
+    g_assert_cmpuint(total, <, (gsize)2560 << 20);
+    lk_network_free(network);
+}
+
 static void test_too_large(void)
 {
     g_autoptr(LkGraph) graph = lk_graph_new(LK_F32);
@@ -310,6 +353,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/plan/random", test_random_plans);
     g_test_add_func("/plan/network", test_network_plan);
+    g_test_add_func("/plan/released-size", test_released_size);
     g_test_add_func("/plan/too-large", test_too_large);
     g_test_add_func("/schedule/partial", test_partial);
     g_test_add_func("/schedule/modes", test_modes);
