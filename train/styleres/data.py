@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training samples: a photo, the picture it should become, and the edit between them (age, smile, yaw).
+"""Training samples: a photo, some pictures that it should become, and the edits between them (age, smile, yaw).
 
-Four kinds: two renders of one identity; a real portrait and its warps with another smile or yaw; a real portrait and a
-pseudo-aged version of it; each also the other way round. `python3 -m portraits` and `python3 -m heads` make the files.
+The pictures of one sample are of one person: renders of one synthetic identity, or a real portrait, its warps with another
+smile or yaw and its pseudo-aged versions. Any of them may be the photo, any other (or the same) a target. One photo has
+several targets because encoding it costs as much as two edits.
 """
 import glob
 import os
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 LABELS = 3      # age 0..1, smile 0..1, yaw in units of 30 degrees
-YAW = 2
+SMILE, YAW = 1, 2
 
 
 def load_renders(folder):
@@ -43,97 +44,92 @@ def load_variants(path, keep):
 class TrainingData:
     """All training pictures in memory; `batch` is a pure function of the random generator it is given."""
 
-    def __init__(self, folder, renders, mix):
-        self.mix = dict(mix)
+    def __init__(self, folder, renders, settings):
+        self.mix, self.targets = dict(settings["mix"]), settings["targets"]
+        self.reconstruct = settings["reconstruct"]
         with np.load(os.path.join(folder, "real128.npz")) as data:
             self.portraits, held_out = data["img"], data["hold"].astype(bool)
         self.rows = np.flatnonzero(~held_out)
         keep = set(self.rows.tolist())
-        self.warps = self._variants(folder, "warps.npz", keep, "warp")
-        self.ages = self._variants(folder, "age.npz", keep, "age")
+        self.variants = {row: [] for row in keep}
+        for name in ("warps.npz", "age.npz"):
+            for row, pairs in load_variants(os.path.join(folder, name), keep).items():
+                self.variants[row] += pairs
         self.renders, self.render_labels = load_renders(renders)
         flat = self.portraits[self.rows].reshape(len(self.rows), -1, 3) / np.float32(127.5) - 1
         self.mean, self.deviation = flat.mean(1), flat.std(1)
 
-    def _variants(self, folder, name, keep, kind):
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
-            return load_variants(path, keep)
-        # Portraits alone (no pairs yet) still train the inversion.
-        self.mix["portrait"] = self.mix.get("portrait", 0) + self.mix.pop(kind, 0)
-        return {}
-
     def __str__(self):
-        def count(variants):
-            return sum(map(len, variants.values()))
-        return (f"{len(self.renders)} rendered identities, {len(self.rows)} portraits, {count(self.warps)} warps, "
-                f"{count(self.ages)} age pairs; batch {self.mix}")
+        return (f"{len(self.renders)} rendered identities, {len(self.rows)} portraits, "
+                f"{sum(map(len, self.variants.values()))} warped or aged variants; batch {self.mix} x {self.targets}")
 
     def batch(self, rng):
-        """-> photo, target (N x 3 x S x S in -1..1), label change (N x 3)."""
-        make = {"render": self._render_pair, "warp": self._warp_pair, "age": self._age_pair,
-                "portrait": self._portrait}
-        samples = [make[kind](rng) for kind, count in self.mix.items() for _ in range(count)]
-        photos, targets, deltas = zip(*(augment(*sample, rng) for sample in samples))
+        """-> photos N x 3 x S x S in -1..1, targets (N * targets) x 3 x S x S, label changes (N * targets) x 3."""
+        make = {"render": self._render, "portrait": self._portrait}
+        photos, targets, deltas = [], [], []
+        for kind, count in self.mix.items():
+            for _ in range(count):
+                pictures, labels = make[kind](rng)
+                pictures, labels = augment(pictures, labels, rng)
+                photos.append(pictures[0])
+                targets += pictures[1:]
+                deltas += [label - labels[0] for label in labels[1:]]
         return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas))
 
-    def _render_pair(self, rng):
-        identity = rng.integers(len(self.renders))
-        first, second = rng.permutation(4)[:2]
-        pictures, labels = self.renders[identity], self.render_labels[identity]
-        photo, target = normalise(pictures[first]), normalise(pictures[second])
-        if rng.random() < 0.6:
-            photo, target = self._recolour(photo, target, rng)
-        return photo, target, labels[second] - labels[first]
+    def _choose_targets(self, rng, source, labels, favourite=None):
+        """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often a new smile."""
+        others = [k for k in range(len(labels)) if k != source]
+        chance = np.array([1 + 3 * abs(labels[k][SMILE] - labels[source][SMILE]) for k in others])
+        chosen = []
+        for _ in range(self.targets):
+            if favourite is not None and favourite != source and rng.random() < 0.3:
+                chosen.append(favourite)
+            else:
+                chosen.append(rng.choice(others, p=chance / chance.sum()))
+        if rng.random() < self.reconstruct:
+            chosen[0] = source
+        return chosen
 
-    def _recolour(self, photo, target, rng):
-        """Moves the colour statistics of a render some way towards those of a random portrait."""
+    def _render(self, rng):
+        """Renders of one identity."""
+        identity = rng.integers(len(self.renders))
+        pictures = [normalise(picture) for picture in self.renders[identity]]
+        if rng.random() < 0.6:
+            pictures = self._recolour(pictures, rng)
+        order = [rng.integers(4)]
+        order += self._choose_targets(rng, order[0], self.render_labels[identity])
+        return [pictures[k] for k in order], [self.render_labels[identity][k] for k in order]
+
+    def _recolour(self, pictures, rng):
+        """Moves the colour statistics of renders some way towards those of a random portrait."""
         row, share = rng.integers(len(self.mean)), rng.random()
-        mean, deviation = photo.mean((0, 1)), photo.std((0, 1))
+        mean, deviation = pictures[0].mean((0, 1)), pictures[0].std((0, 1))
         gain = 1 - share + share * self.deviation[row] / np.maximum(deviation, 0.1)
         offset = mean * (1 - share) + self.mean[row] * share
-        return (photo - mean) * gain + offset, (target - mean) * gain + offset
-
-    def _choose(self, variants, rng):
-        rows = list(variants)
-        row = rows[rng.integers(len(rows))]
-        return normalise(self.portraits[row]), variants[row]
-
-    def _warp_pair(self, rng):
-        """Two of {portrait, its warps}. Often the portrait is the target: then the output must be a real picture."""
-        portrait, warps = self._choose(self.warps, rng)
-        options = [(portrait, np.zeros(LABELS, np.float32))] + [(normalise(p), d) for p, d in warps]
-        first, second = rng.permutation(len(options))[:2]
-        if rng.random() < 0.4:
-            first, second = rng.integers(1, len(options)), 0
-        return options[first][0], options[second][0], options[second][1] - options[first][1]
-
-    def _age_pair(self, rng):
-        portrait, aged = self._choose(self.ages, rng)
-        options = [(portrait, np.zeros(LABELS, np.float32))] + [(normalise(p), d) for p, d in aged]
-        first, second = rng.permutation(len(options))[:2]
-        if rng.random() < 0.6:
-            first, second = sorted((first, second)) if 0 in (first, second) else (0, second)
-        return options[first][0], options[second][0], options[second][1] - options[first][1]
+        return [(picture - mean) * gain + offset for picture in pictures]
 
     def _portrait(self, rng):
-        portrait = normalise(self.portraits[self.rows[rng.integers(len(self.rows))]])
-        return portrait, portrait, np.zeros(LABELS, np.float32)
+        """A portrait and its variants. Often the portrait itself is the target: then the output must be a real picture."""
+        row = self.rows[rng.integers(len(self.rows))]
+        options = [(self.portraits[row], np.zeros(LABELS, np.float32))] + self.variants[row]
+        order = [0 if len(options) == 1 or rng.random() < 0.5 else rng.integers(1, len(options))]
+        order += self._choose_targets(rng, order[0], [label for _, label in options], 0) if len(options) > 1 else [0] * self.targets
+        return [normalise(options[k][0]) for k in order], [options[k][1] for k in order]
 
 
 def normalise(picture):
     return picture.astype(np.float32) / 127.5 - 1
 
 
-def augment(photo, target, delta, rng):
-    """The same flip and colour change for both pictures; -> C x H x W."""
-    delta = np.array(delta, np.float32)
+def augment(pictures, labels, rng):
+    """The same flip and colour change for all pictures of one person; -> C x H x W."""
+    labels = [np.array(label, np.float32) for label in labels]
     if rng.random() < 0.5:
-        photo, target = photo[:, ::-1], target[:, ::-1]
-        delta[YAW] *= -1
+        pictures = [picture[:, ::-1] for picture in pictures]
+        for label in labels:
+            label[YAW] *= -1
     if rng.random() < 0.3:
         gain = (1 + 0.15 * rng.random() * rng.standard_normal(3) + 0.12 * rng.standard_normal()).astype(np.float32)
         offset = np.float32(0.08 * rng.standard_normal())
-        photo, target = (photo + 1) * gain + offset - 1, (target + 1) * gain + offset - 1
-    photo, target = np.clip(photo, -1, 1), np.clip(target, -1, 1)
-    return np.ascontiguousarray(photo.transpose(2, 0, 1)), np.ascontiguousarray(target.transpose(2, 0, 1)), delta
+        pictures = [(picture + 1) * gain + offset - 1 for picture in pictures]
+    return [np.ascontiguousarray(np.clip(picture, -1, 1).transpose(2, 0, 1)) for picture in pictures], labels

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures a model file on held-out portraits and draws contact sheets.
 
-usage: python3 -m styleres.evaluate MODEL.safetensors PORTRAITS.npz OUT_FOLDER [--regressor REGRESSOR.pt]
+usage: python3 -m styleres.evaluate MODEL.safetensors PORTRAITS.npz OUT_FOLDER [--landmarks LANDMARKS.safetensors]
 
 PORTRAITS.npz: img (N x 256 x 256 x 3, aligned crops) and, if there, hold (only those rows are used). Writes scores.json and
 sheet-*.png: one row per person; photo, w+ alone, inversion, then -5, -2.5, 2.5, 5 of every slider.
@@ -98,6 +98,26 @@ def quality(pictures, reference):
             "ssim_median": round(float(np.median(s)), 4)}
 
 
+def face_reader(path):
+    """-> function: pictures -> attributes and shape measures per person, read by the landmark network (trained on renders)."""
+    from portraits.landmarks import ATTRIBUTES, INPUT, run_folded
+
+    def read(pictures):
+        landmarks, attributes = run_folded(path, network_input(pictures, INPUT))
+        readings = dict(zip(ATTRIBUTES, attributes.T))
+        readings["pose"] = readings.pop("yaw")
+        eyes = (landmarks[:, 36:42].mean(1) + landmarks[:, 42:48].mean(1)) / 2
+        scale = np.linalg.norm(landmarks[:, 42:48].mean(1) - landmarks[:, 36:42].mean(1), axis=1)
+        corners, centre = landmarks[:, [48, 54]], (landmarks[:, 51] + landmarks[:, 57]) / 2
+        readings["mouth_width"] = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1) / scale
+        readings["mouth_corner_lift"] = (centre - corners.mean(1))[:, 1] / scale
+        readings["mouth_opening"] = (landmarks[:, 66] - landmarks[:, 62])[:, 1] / scale
+        readings["nose_shift"] = (landmarks[:, 30] - eyes)[:, 0] / scale
+        return readings
+
+    return read
+
+
 def slider_effects(results, edits, measure):
     """Change of every measured attribute against the inversion: median over people, and share with the right order."""
     base, effects = measure(results["inversion"]), {}
@@ -137,7 +157,7 @@ def main():
     parser.add_argument("model")
     parser.add_argument("portraits")
     parser.add_argument("out")
-    parser.add_argument("--regressor", help="checkpoint of portraits.align's regressor: measures the sliders' effect")
+    parser.add_argument("--landmarks", help="the landmark network's model file: measures the sliders' effect")
     parser.add_argument("--stop", type=int, help="output side of the last block to use, the rest by plain upsampling")
     parser.add_argument("--limit", type=int, help="only so many people")
     parser.add_argument("--rows", type=int, default=8, help="people per sheet")
@@ -150,9 +170,8 @@ def main():
     results = render_all(model, originals, options.stop)
     scores = {"model": meta["name"], "people": len(originals), "w_only": quality(results["w_only"], originals),
               "inversion": quality(results["inversion"], originals), "gflop": flops.count(model)}
-    if options.regressor:
-        from portraits.align import attribute_reader
-        scores["sliders"] = slider_effects(results, model.edits, attribute_reader(options.regressor))
+    if options.landmarks:
+        scores["sliders"] = slider_effects(results, model.edits, face_reader(options.landmarks))
     with open(os.path.join(options.out, "scores.json"), "w", encoding="utf-8") as stream:
         json.dump(scores, stream, indent=1)
     print(json.dumps(scores, indent=1))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .fastconv import styled_conv2d
+from .fastconv import prelu, styled_conv2d
 
 CLAMP = 256.0
 SQRT2 = math.sqrt(2.0)
@@ -26,6 +26,11 @@ class Conv(nn.Conv2d):
     def forward(self, x):
         return styled_conv2d(x, self.weight, bias=self.bias, slope=self.slope, stride=self.stride[0],
                              padding=self.padding[0])
+
+
+class PRelu(nn.PReLU):
+    def forward(self, x):
+        return prelu(x, self.weight)
 
 
 class EqualLinear(nn.Module):
@@ -78,7 +83,7 @@ class Bottleneck(nn.Module):
             self.shortcut_layer = None
         self.res_layer = nn.Sequential(
             batch_norm(inputs),
-            Conv(inputs, outputs, 3, 1, 1, bias=False), nn.PReLU(outputs),
+            Conv(inputs, outputs, 3, 1, 1, bias=False), PRelu(outputs),
             Conv(outputs, outputs, 3, stride, 1, bias=False), batch_norm(outputs),
             SqueezeExcitation(outputs, hidden))
 
@@ -115,7 +120,7 @@ class Encoder(nn.Module):
         encoder = config["encoder"]
         stem, groups, self.heads = encoder["stem"], encoder["groups"], encoder["heads"]
         self.input_layer = nn.Sequential(
-            Conv(3, stem, 3, 1, 1, bias=False), batch_norm(stem), nn.PReLU(stem))
+            Conv(3, stem, 3, 1, 1, bias=False), batch_norm(stem), PRelu(stem))
         units, self.group_ends = [], []
         for inputs, outputs, count in groups:
             for index in range(count):

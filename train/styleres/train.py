@@ -23,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from . import config as configuration
 from .data import TrainingData
+from .fastconv import Adam
 from .losses import face_weights, picture_loss
 from .networks import StyleRes
 
@@ -34,28 +35,43 @@ class Losses(nn.Module):
         super().__init__()
         self.model, self.loss, self.side = model, loss, side
         self.register_buffer("weights", face_weights(side), persistent=False)
-        self.register_buffer("half_weights", face_weights(side // 2), persistent=False)
 
-    def forward(self, photo, target, delta, coarse_edit):
-        """photo, target: N x 3 x input x input. coarse_edit: which of the two pictures w+ alone must show this time."""
-        model, synthesis, side, count = self.model, self.model.synthesis, self.side, photo.shape[0]
+    def forward(self, photo, target, delta):
+        """photo: N x 3 x input x input; target: N K x 3 x input x input; delta: N K x edits, zero where target = photo."""
+        model, synthesis, side = self.model, self.model.synthesis, self.side
+        count, targets = photo.shape[0], target.shape[0] // photo.shape[0]
         w_plus, enc_feat = model.encode(photo, model.rows_for(side))
-        both = torch.cat([w_plus, model.edit(w_plus, delta)])
-        feats, rgb = synthesis.low(both)
+        edited = model.edit(w_plus.repeat_interleave(targets, 0), delta)
+        feats, rgb = synthesis.low(torch.cat([w_plus, edited]))
         residual = model.residual(enc_feat, feats[:count])
-        fused, added = model.fuse(feats, torch.cat([residual, residual]))
-        pictures = synthesis.high(fused, rgb, both, side)
-        photo, target = shrink(photo, side), shrink(target, side)
-        half = slice(count, None) if coarse_edit else slice(0, count)
-        coarse = synthesis.high(feats[half], rgb[half], both[half], side // 2)
-        parts = {
-            "full": picture_loss(pictures[:count], photo, self.weights, self.loss).mean(),
-            "edit": picture_loss(pictures[count:], target, self.weights, self.loss).mean(),
-            "w_only": picture_loss(coarse, F.avg_pool2d(target if coarse_edit else photo, 2), self.half_weights,
-                                   self.loss).mean(),
-            "residual": added.abs().mean()}
-        total = parts["full"] + sum(self.loss[name] * parts[name] for name in ("edit", "w_only", "residual"))
+        feats, rgb = feats[count:], rgb[count:]
+        fused, added = model.fuse(feats, residual.repeat_interleave(targets, 0))
+        pictures = synthesis.high(fused, rgb, edited, side)
+        coarse = synthesis.high(feats, rgb, edited, side // 2)
+        target, before = shrink(target, side), shrink(photo, side).repeat_interleave(targets, 0)
+        weights = self.weights * self.change_weights(before, target)
+        real = picture_loss(pictures, target, weights, self.loss)
+        w_only = picture_loss(coarse, F.avg_pool2d(target, 2), F.avg_pool2d(weights, 2), self.loss)
+        is_edit = (delta != 0).any(1).float()
+        importance = 1 + is_edit * (self.loss["edit"] * self.balance(before, target, weights) - 1)
+        total = (importance * (real + self.loss["w_only"] * w_only)).mean()
+        total = total + self.loss["residual"] * added.abs().mean()
+        edits, others = is_edit.sum().clamp(min=1), (1 - is_edit).sum().clamp(min=1)
+        parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
+                 "w_only": w_only.mean(), "residual": added.abs().mean()}
         return total, {name: value.detach() for name, value in parts.items()}
+
+    @torch.no_grad()
+    def balance(self, photo, target, weights):
+        """N: more for edits that change little (a smile) than for those that change much (hair going grey)."""
+        unchanged = picture_loss(photo, target, weights, self.loss)
+        return (self.loss["balance"] / (unchanged + 0.15)).clamp(max=2.5)
+
+    def change_weights(self, photo, target):
+        """N x 1 x side x side, 1 or more: what the edit must change counts more than what it must only keep."""
+        change = (target - photo).abs().mean(1, keepdim=True)
+        smooth = F.avg_pool2d(change, 5, 1, 2, count_include_pad=False)
+        return 1 + self.loss["change"] * (smooth / 0.3).clamp(max=1)
 
 
 def shrink(picture, side):
@@ -129,7 +145,7 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             groups["residual" if "modify_feature" in name else name.split(".")[0].replace("latent_avg", "generator")
                    ].append(parameter)
-        return torch.optim.Adam([{"params": groups[kind], "factor": rate} for kind, rate in rates.items()],
+        return Adam([{"params": groups[kind], "factor": rate} for kind, rate in rates.items()],
                                 lr=self.settings["learning_rate"], betas=(0.9, 0.99))
 
     # -- checkpoints
@@ -145,7 +161,10 @@ class Trainer:
         state = torch.load(path, map_location="cpu")
         self.model.load_state_dict(state["model"])
         self.ema = {name: value.to(self.processes.device) for name, value in state["ema"].items()}
+        factors = [group["factor"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, factor in zip(self.optimizer.param_groups, factors):
+            group["factor"] = factor    # the configuration's, not the checkpoint's
         self.step, self.spent, self.share = state["step"], state["spent"], state["share"]
 
     def start_from(self, path, fresh=()):
@@ -202,13 +221,17 @@ class Trainer:
 
     def train_step(self):
         self.model.train()
+        if self.share >= self.settings["freeze_norm_from"]:
+            for module in self.model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         rate = self.learning_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         photo, target, delta = (x.to(self.processes.device) for x in self.data.batch(self.random()))
-        photo, target = (x.contiguous(memory_format=torch.channels_last) for x in (photo, target))
+        photo = photo.contiguous(memory_format=torch.channels_last)
         with self.precision():
-            total, parts = self.losses(photo, target, delta, self.step % 2 == 1)
+            total, parts = self.losses(photo, target, delta)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -262,9 +285,9 @@ class Trainer:
 
     def _log(self, sums, steps, seconds):
         losses = " ".join(f"{name} {value / steps:.4f}" for name, value in sums.items())
-        speed = steps * sum(self.data.mix.values()) * self.processes.world / seconds
+        speed = steps * sum(self.data.mix.values()) * self.data.targets * self.processes.world / seconds
         print(f"{self.elapsed() / 60:6.1f} min  {100 * self.share:5.1f} %  step {self.step}  side {self.stage}  "
-              f"{speed:.1f} samples/s  rate {self.learning_rate():.5f}  {losses}", flush=True)
+              f"{speed:.1f} pictures/s  rate {self.learning_rate():.5f}  {losses}", flush=True)
 
 
 def parser():
@@ -290,7 +313,7 @@ def main(arguments=None):
     if processes.device.type == "cpu":
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     settings = configuration.load(options.config, options.set)
-    data = TrainingData(options.data, options.renders, settings["train"]["mix"])
+    data = TrainingData(options.data, options.renders, settings["train"])
     trainer = Trainer(settings, data, processes, options.minutes)
     if options.resume:
         trainer.resume(options.out)

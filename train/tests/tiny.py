@@ -23,8 +23,8 @@ def settings(**train):
     result = config.load(TRAIN / "config.toml")
     result["model"] = MODEL
     config.check_model(MODEL)
-    result["train"].update({"steps": 8, "warmup": 2, "stages": [[0.0, 16], [0.5, 32]], "sync_every": 4,
-                            "mix": {"render": 1, "warp": 1, "age": 1}}, **train)
+    result["train"].update({"steps": 8, "warmup": 2, "stages": [[0.0, 16], [0.5, 32]], "sync_every": 4, "freeze_norm_from": 0.5,
+                            "mix": {"render": 1, "portrait": 2}, "targets": 2}, **train)
     return result
 
 
@@ -49,4 +49,4 @@ def make_data(folder, side=32, people=6):
 
 
 def read_data(folder):
-    return TrainingData(folder, folder, settings()["train"]["mix"])
+    return TrainingData(folder, folder, settings()["train"])
