@@ -21,7 +21,7 @@ GtkWidget *probe_find(GtkWidget *root, GType type, const char *property, const c
         while (!(condition)) {                                                                               \
             if (g_get_monotonic_time() > probe_end)                                                          \
                 g_error("%s:%d: not within %d s: %s", __FILE__, __LINE__, (int)(seconds), #condition);       \
-            probe_run(10);                                                                                   \
+            probe_run(40);                                                                                   \
         }                                                                                                    \
     }                                                                                                        \
     G_STMT_END

@@ -15,8 +15,8 @@
 #include <glib/gstdio.h>
 #include <png.h>
 
-#define FIRST_PICTURE 120 /* seconds; programs may have to be compiled on a busy machine without a GPU */
-#define PICTURE       30
+#define FIRST_PICTURE 240 /* seconds; programs may have to be compiled on a busy machine without a GPU */
+#define PICTURE       120
 
 static GApplication *application;
 static LkWindow *window;
