@@ -172,19 +172,19 @@ static void test_sample(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
     g_autoptr(LkPhoto) sample = open_sample(), large = NULL, small = NULL, photo = NULL;
-    g_autofree guint8 *pixels = g_malloc(900 * 600 * 4);
+    g_autofree guint8 *pixels = g_malloc(900 * 720 * 4);
     g_autoptr(GArray) faces = NULL;
 
     g_assert_no_error(error);
     if (!sample)
         return;
-    memset(pixels, 0x80, 900 * 600 * 4);
+    memset(pixels, 0x80, 900 * 720 * 4);
     large = lk_photo_resize(sample, 560, 560 * lk_photo_height(sample) / lk_photo_width(sample));
     small = lk_photo_resize(sample, 300, 300 * lk_photo_height(sample) / lk_photo_width(sample));
-    g_assert_cmpuint(lk_photo_height(large), <=, 600);
+    g_assert_cmpuint(lk_photo_height(large), <=, 720);
     place(pixels, 900, small, 10, 20);
     place(pixels, 900, large, 330, 0);
-    photo = lk_photo_new(900, 600, pixels);
+    photo = lk_photo_new(900, 720, pixels);
     faces = lk_face_finder_find(finder, photo, NULL, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(faces->len, ==, 2);
