@@ -50,7 +50,7 @@ def load_obj(path):
 
 def load_target(path):
     """-> vertex numbers, offsets"""
-    rows = [line.split() for line in open(path) if line.strip() and not line.startswith("#")]
+    rows = [line.split() for line in Path(path).read_text().splitlines() if line.strip() and not line.startswith("#")]
     return np.array([int(r[0]) for r in rows], int), np.array([[float(x) for x in r[1:4]] for r in rows]).reshape(-1, 3)
 
 
@@ -76,7 +76,7 @@ class Proxy:
 
 def load_proxy(path):
     scales, anchors, weights, offsets, in_list = {}, [], [], [], False
-    for line in open(path, errors="replace"):
+    for line in Path(path).read_text(errors="replace").splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
@@ -123,7 +123,7 @@ class HeadPack:
 
     def _bust_vertices(self):
         kept = np.zeros(len(self.base), bool)
-        for line in open(self.folder / "base" / "bust_vertices.txt"):
+        for line in (self.folder / "base" / "bust_vertices.txt").read_text().splitlines():
             if not line.startswith("#"):
                 first, last = line.strip().split("-")
                 kept[int(first):int(last) + 1] = True

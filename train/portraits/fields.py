@@ -50,12 +50,12 @@ def mean_state(yaw, smile, age, size):
 class Fields:
     """Displacement fields between states at one picture size; states and fields are kept once made.
 
-    sharpness: pixels over which the field may change, in 1 / 128 of the side. Small keeps folds crisp, large keeps outlines whole.
+    softness: pixels over which the field may change, in 1 / 128 of the side. Small keeps folds crisp, large keeps outlines whole.
     """
 
-    def __init__(self, size, sharpness=1.0):
+    def __init__(self, size, softness=1.0):
         self.size = size
-        self.sharpness = sharpness
+        self.softness = softness
         self.grid = (np.mgrid[0:size, 0:size] + .5)[::-1].transpose(1, 2, 0)
         self.states, self.fields = {}, {}
 
@@ -72,7 +72,7 @@ class Fields:
     def between(self, source, target):
         """size x size x 2: target pixel -> displacement to where it lies in the source, extended smoothly over the background."""
         if (source, target) not in self.fields:
-            size, unit = self.size, self.size / 128 * self.sharpness
+            size, unit = self.size, self.size / 128 * self.softness
             here, there = self.state(target), self.state(source)
             displacement, covered = np.zeros((size * size, 2)), np.zeros(size * size)
             origin = (there.screen[here.corners] * here.weights[..., None]).sum(1)

@@ -44,11 +44,22 @@ def pose_jobs(labels, random):
     return jobs
 
 
+class PoseFields:
+    """Crisp fields for lips and folds, soft ones for turns, which would tear at outlines otherwise."""
+
+    def __init__(self, size):
+        self.size = size
+        self.smile, self.turn = Fields(size), Fields(size, softness=2.5)
+
+
 def pose_pairs(photo, landmarks, labels, fields, random):
     """-> [(picture at fields.size, label change)] of one photo. landmarks in pixels of fields.size."""
     photo = photo.astype(np.float32)
-    return [(reduced(fields.warp(photo, landmarks, source, target), fields.size), change)
-            for source, target, change in pose_jobs(labels, random)]
+    result = []
+    for source, target, change in pose_jobs(labels, random):
+        chosen = fields.turn if change[2] else fields.smile
+        result.append((reduced(chosen.warp(photo, landmarks, source, target), fields.size), change))
+    return result
 
 
 def age_pairs(photo, landmarks, labels, fields, random):
@@ -69,7 +80,7 @@ def all_pairs(kind, real, report=print):
     """Pairs of every portrait that is not held out. real: {128: arrays, 256: arrays} of align.py -> arrays of the file."""
     large = real[256]["img"]
     rows = [i for i in range(len(large)) if not real[128]["hold"][i]]
-    fields = Fields(128) if kind == "pose" else Fields(256, sharpness=2.5)
+    fields = PoseFields(128) if kind == "pose" else Fields(256, softness=2.5)
     sources, images, changes = [], [], []
     for number, i in enumerate(rows):
         labels, random = real[128]["par"][i], np.random.RandomState(1000 + i)

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Portraits: alignment, landmark network, masks, pseudo pairs. Pictures are drawn or rendered here; no photo of a person is used."""
+import os
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "train"))
+from heads import assets  # noqa: E402
+from portraits import align, landmarks, masks, wrinkles  # noqa: E402
+from portraits.age import Portrait, hair_level, rejuvenate_skin  # noqa: E402
+
+NEEDS_PACK = unittest.skipUnless(assets.is_available(), f"no MakeHuman pack at {assets.pack_folder()}")
+WEIGHTS = os.path.join(ROOT, "data", "landmarks", "landmarks.safetensors")
+GOLDEN = os.path.join(ROOT, "tests", "golden", "landmarks")
+SIZE = 128
+
+
+def face_points():
+    """68 plausible landmarks in a 128-pixel crop."""
+    jaw = [(64 - 36 * np.cos(a), 60 + 48 * np.sin(a)) for a in np.linspace(0, np.pi, 17)]
+    brow = [(36 + 5.5 * k, 47 - 2 * np.sin(np.pi * k / 4)) for k in range(5)]
+    brows = brow + [(128 - x, y) for x, y in reversed(brow)]
+    nose = [(64, 56 + 7 * k) for k in range(4)] + [(54 + 5 * k, 81) for k in range(5)]
+    eye = [(46 + 6 * np.cos(a), 57 - 3 * np.sin(a)) for a in np.radians([180, 120, 60, 0, -60, -120])]
+    eyes = eye + [(x + 36, y) for x, y in eye]
+    outer = [(64 + 15 * np.cos(a), 95 - 5 * np.sin(a)) for a in np.radians(np.arange(180, -180, -30))]
+    inner = [(64 + 11 * np.cos(a), 95 - 2 * np.sin(a)) for a in np.radians(np.arange(180, -180, -45))]
+    return np.array(jaw + brows + nose + eyes + outer + inner)
+
+
+def drawn_portrait(hair=(.15, .10, .07), lines=True):
+    """A face oval with hair above on a blue backdrop, with some noise."""
+    points = face_points()
+    random = np.random.RandomState(0)
+    rgb = np.tile(np.array([.35, .45, .55]), (SIZE, SIZE, 1))
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    head = ((x - 64) / 42.) ** 2 + ((y - 50) / 46.) ** 2 < 1
+    rgb[head & (y < 62)] = hair
+    face = masks.face_oval(points, SIZE) > .5
+    rgb[face & (y > 28)] = [.80, .60, .50]
+    if lines:
+        rgb[36:38, 45:83] *= .75
+    rgb = gaussian_filter(rgb, (.7, .7, 0)) + random.randn(SIZE, SIZE, 3) * .006
+    return np.clip(rgb, 0, 1), points
+
+
+class Alignment(unittest.TestCase):
+    def test_quad_and_crop(self):
+        points = face_points()
+        quad = align.quad_of(points)
+        centre, x, y = quad
+        self.assertAlmostEqual(x @ y, 0)
+        self.assertAlmostEqual(np.hypot(*x), np.hypot(*y))
+        self.assertGreater(x[0], 0)
+        at = align.to_crop(np.stack([centre, centre + x + y]), quad, 100)
+        np.testing.assert_allclose(at, [[50, 50], [100, 100]])
+
+    def test_crop_shows_the_square_and_mirrors_outside(self):
+        row, column = np.mgrid[0:90, 0:120]
+        image = Image.fromarray(np.stack([column * 2, row * 2, column * 0], -1).astype(np.uint8))
+        inner = np.asarray(align.crop(image, (np.array([60., 45.]), np.array([16., 0.]), np.array([0., 16.])), 32)).astype(float)
+        np.testing.assert_allclose(inner[:, :, 0], np.tile((np.arange(32) + 44) * 2, (32, 1)), atol=2)
+        np.testing.assert_allclose(inner[:, :, 1], np.tile((np.arange(32) + 29) * 2, (32, 1)).T, atol=2)
+        outside = np.asarray(align.crop(image, (np.array([0., 45.]), np.array([16., 0.]), np.array([0., 16.])), 32)).astype(float)
+        np.testing.assert_allclose(outside[:, :16, 0], outside[:, :15:-1, 0], atol=4)
+
+    def test_hold_out_depends_on_the_ids_alone(self):
+        ids = [f"P{k:03d}" for k in range(200)]
+        held = align.hold_out(ids)
+        self.assertEqual(held.sum(), align.HOLD_OUT)
+        order = np.random.RandomState(0).permutation(200)
+        np.testing.assert_array_equal(align.hold_out([ids[i] for i in order]), held[order])
+
+
+class Network(unittest.TestCase):
+    def setUp(self):
+        torch.manual_seed(0)
+        torch.set_num_threads(1)
+
+    def test_mirror_is_an_involution(self):
+        order = np.array(landmarks.MIRROR)
+        np.testing.assert_array_equal(order[order], np.arange(68))
+        points = face_points()
+        mirrored = points[order] * [-1, 1] + [128, 0]
+        np.testing.assert_allclose(mirrored[:48], points[:48], atol=1e-6)
+
+    def test_jitter_moves_picture_and_landmarks_together(self):
+        points = torch.rand(16, 68, 2) * .8 - .4
+        pictures = torch.full((16, 3, 128, 128), -1.)
+        for k in range(16):
+            x, y = ((points[k, 0] + 1) / 2 * 128).long()
+            pictures[k, :, y - 2:y + 3, x - 2:x + 3] = 1
+        crops, moved, labels = landmarks.jitter_box(pictures, points.clone(), torch.ones(16, 3))
+        found = 0
+        for k in range(16):
+            # a mirrored picture gives landmark 0's place to its mirror number
+            place = moved[k, 16 if labels[k, 2] < 0 else 0]
+            weight = crops[k, 0].numpy() + 1
+            if weight.sum() < 4 or place.abs().max() > .85:
+                continue
+            row, column = np.mgrid[0:64, 0:64]
+            centre = np.array([(weight * column).sum(), (weight * row).sum()]) / weight.sum() + .5
+            np.testing.assert_allclose(centre, (place.numpy() + 1) * 32, atol=2)
+            found += 1
+        self.assertGreater(found, 6)
+
+    def test_training_lowers_the_error(self):
+        random = np.random.RandomState(0)
+        pictures, points = random.randint(0, 255, (8, 64, 64, 3)).astype(np.uint8), np.tile(face_points() / 2, (8, 1, 1))
+        lines = []
+        landmarks.train(pictures, points, np.zeros((8, 3), np.float32), 30, batch=8, report=lines.append)
+        error = [float(line.split()[3]) for line in lines]
+        self.assertLess(error[-1], .6 * error[0])
+
+    def test_folding_and_file(self):
+        network = landmarks.LandmarkNetwork()
+        for norm in network.normalisations:
+            norm.running_mean.normal_(0, .3), norm.running_var.uniform_(.5, 2), norm.weight.data.uniform_(.5, 2), norm.bias.data.normal_()
+        crops = torch.randn(2, 3, 64, 64)
+        with torch.no_grad():
+            expected, attributes = network.eval()(crops)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "x.safetensors")
+            landmarks.save_folded(network, path)
+            found, found_attributes = landmarks.run_folded(path, crops.numpy())
+        scale = expected.abs().max()
+        np.testing.assert_allclose(found, expected, atol=float(4e-3 * scale))
+        np.testing.assert_allclose(found_attributes, attributes, atol=float(4e-3 * scale))
+
+    def test_shipped_weights_give_the_reference(self):
+        expected = np.load(os.path.join(GOLDEN, "landmarks.npy"))
+        found, _ = landmarks.run_folded(WEIGHTS, np.load(os.path.join(GOLDEN, "input.npy")))
+        np.testing.assert_allclose(found[0], expected, atol=1e-4)
+
+
+class Masks(unittest.TestCase):
+    def test_skin_hair_and_features(self):
+        rgb, points = drawn_portrait()
+        skin, hair, features = masks.skin(rgb, points), masks.hair(rgb, points), masks.features(points, SIZE)
+        self.assertGreater(skin[75, 45], .8)                # cheek
+        self.assertGreater(skin[45, 64], .8)                # forehead
+        self.assertLess(skin[14, 64], .2)                   # hair
+        self.assertLess(skin[57, 46], .1)                   # eye
+        self.assertGreater(features[95, 64], .8)            # mouth
+        self.assertGreater(hair[12, 64], .8)
+        self.assertLess(hair[75, 45], .05)
+        self.assertLess(hair[10, 8], .05)                   # backdrop
+
+    def test_bald_has_no_hair(self):
+        rgb, points = drawn_portrait(hair=(.80, .60, .50))
+        hair = masks.hair(rgb, points)
+        self.assertLess(hair[8:30, 50:78].mean(), .15)      # the rim of the skull may stay, the skull may not
+        self.assertLess(hair.mean(), .05)
+
+    def test_guided_filter_keeps_edges(self):
+        step = np.zeros((40, 40))
+        step[:, 20:] = 1
+        noisy = step + np.random.RandomState(0).randn(40, 40) * .05
+        smooth = masks.guided_filter(step, noisy, 4, 1e-4)
+        self.assertLess(np.abs(smooth - step).mean(), .5 * np.abs(noisy - step).mean())
+        self.assertGreater(smooth[:, 21].mean() - smooth[:, 18].mean(), .9)
+
+
+class Ageing(unittest.TestCase):
+    def test_wrinkles_lie_where_faces_fold(self):
+        change = wrinkles.draw(face_points(), SIZE, np.random.RandomState(0))
+        self.assertLess(change.min(), -.1)
+        self.assertLess(change[80:100, 38:52].min(), -.08)      # beside the mouth
+        self.assertLess(change[25:44, 50:78].min(), -.05)       # forehead
+        self.assertEqual(np.abs(change[:, :10]).max(), 0)
+
+    def test_older_greys_and_younger_darkens(self):
+        for hair, expected in (((.15, .10, .07), "older"), ((.75, .75, .74), "younger")):
+            rgb, points = drawn_portrait(hair=hair)
+            portrait = Portrait(rgb, points)
+            level = hair_level(rgb, portrait.hair)[0]
+            edited = getattr(portrait, expected)(1., np.random.RandomState(0))
+            change = hair_level(edited, portrait.hair)[0] - level
+            self.assertGreater(change * (1 if expected == "older" else -1), .15)
+            np.testing.assert_allclose(edited[100:, :8], rgb[100:, :8], atol=.02)       # backdrop untouched
+
+    def test_skin_gets_rougher_and_smoother(self):
+        rgb, points = drawn_portrait()
+        portrait = Portrait(rgb, points)
+        forehead = np.s_[32:43, 50:78]
+        rough = lambda image: masks.luma(image)[forehead].std()
+        self.assertGreater(rough(portrait.older(1., np.random.RandomState(0))), rough(rgb))
+        young = rejuvenate_skin(rgb, portrait.skin, points, 1.)
+        self.assertLess(rough(young), .7 * rough(rgb))
+        np.testing.assert_allclose(young[portrait.skin > .9].mean(0), rgb[portrait.skin > .9].mean(0), atol=.04)    # no cast
+
+    def test_amount_zero_changes_nothing(self):
+        rgb, points = drawn_portrait()
+        np.testing.assert_allclose(Portrait(rgb, points).younger(0., np.random.RandomState(0)), rgb, atol=1e-6)
+
+
+@NEEDS_PACK
+class Warps(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        from portraits.fields import Fields
+        cls.fields = Fields(64)
+
+    def test_no_change_is_no_warp(self):
+        photo = np.random.RandomState(0).rand(64, 64, 3)
+        same = self.fields.warp(photo, face_points() / 2, (0, .25, .5), (0, .25, .5))
+        np.testing.assert_allclose(same, photo, atol=.05)
+
+    def test_features_go_where_the_mean_head_takes_them(self):
+        source, target = (0, .25, .5), (12, .25, .5)
+        points = self.fields.state(source).landmarks
+        photo = np.zeros((128, 128, 1))
+        x, y = points[30] * 2
+        row, column = np.mgrid[0:128, 0:128] + .5
+        photo[..., 0] = np.exp(-((column - x) ** 2 + (row - y) ** 2) / 18)
+        warped = self.fields.warp(photo, points, source, target)[..., 0]
+        centre = np.array([(warped * column).sum(), (warped * row).sum()]) / warped.sum() / 2
+        np.testing.assert_allclose(centre, self.fields.state(target).landmarks[30], atol=1.)
+        self.assertGreater(centre[0], points[30, 0] + 1)
+
+    def test_jobs(self):
+        from portraits.pairs import pose_jobs
+        jobs = pose_jobs(np.array([.5, .9, 0.]), np.random.RandomState(0))
+        self.assertEqual(len(jobs), 6)
+        changes = np.array([change for _, _, change in jobs])
+        self.assertLessEqual(np.abs(changes[:, 2]).max(), 14 / 30)
+        self.assertLess(changes[:3, 2].min(), 0)
+        self.assertGreater(changes[:3, 2].max(), 0)
+        self.assertEqual(changes[3, 1], -1.)
+
+
+if __name__ == "__main__":
+    unittest.main()
