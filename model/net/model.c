@@ -7,7 +7,7 @@
 
 #define FORMAT       "likeness-model"
 #define VERSION      "1"
-#define BUILTIN_FILE "face.safetensors"
+#define BUILTIN_FILE "model" G_DIR_SEPARATOR_S "likeness-small.safetensors"
 
 struct _LkModel {
     gatomicrefcount references;
