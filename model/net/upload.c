@@ -19,7 +19,8 @@ static gsize value_size(const LkGpu *gpu, const LkGraphValue *value)
     if (value->kind == LK_VALUE_PARAM && is_convolution(p))
         return lk_gpu_weights_size(gpu, convolution_op(p), p->o, p->i, p->k, value->type);
     if (value->kind == LK_VALUE_SCRATCH) /* its shape is the output's, the engine asks for the input's */
-        return MAX(lk_gpu_scratch_size(gpu, value->c, value->h / 2, value->w / 2, value->type), LK_ARENA_ALIGN);
+        return MAX(lk_gpu_scratch_size(gpu, value->c, value->h / 2, value->w / 2, value->type),
+                   LK_ARENA_ALIGN);
     return (gsize)value->c * value->h * value->w * lk_type_size(value->type);
 }
 
