@@ -51,3 +51,15 @@ def vertex_normals(vertices, triangles):
         for axis in range(3):
             normals[:, axis] += np.bincount(triangles[:, corner], face[:, axis], len(vertices))
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+def smoothed_normals(normals, triangles, rounds=2):
+    """Normals averaged with their neighbours': hides the creases of a coarse mesh in large pictures."""
+    edges = np.vstack([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    for _ in range(rounds):
+        total = normals.copy()
+        for axis in range(3):
+            total[:, axis] += np.bincount(edges[:, 0], normals[edges[:, 1], axis], len(normals))
+            total[:, axis] += np.bincount(edges[:, 1], normals[edges[:, 0], axis], len(normals))
+        normals = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    return normals

@@ -6,6 +6,7 @@ from scipy.ndimage import zoom
 from .lighting import light
 from .materials import surface_of
 from .model import LANDMARKS, head_model
+from .raster import smoothed_normals
 from .scene import LAYERS, frame_ffhq, pose, project, visible_fragments
 
 
@@ -57,6 +58,8 @@ def render(head, width, height=None, supersampling=2, frame=frame_ffhq, detail=1
     random = np.random.RandomState(head.get("seed", 0))
     w, h = width * supersampling, height * supersampling
     scene = pose(model, head)
+    if detail > 1:
+        scene.normals = smoothed_normals(scene.normals, scene.faces)
     project(scene, w, h, frame)
     at = visible_fragments(scene, w, h, detail)
     colour = light(scene, surface_of(scene, at), detail)

@@ -18,12 +18,12 @@ _PLANE /= _PLANE.std()
 
 def noise3(points, frequency):
     """Noise of unit variance at N x 3 points; one period is 64 / frequency."""
-    return map_coordinates(_VOLUME, (points * frequency).T % 64, order=1, mode="wrap")
+    return map_coordinates(_VOLUME, (points * frequency).T % 64, order=1, mode="grid-wrap")
 
 
 def noise2(u, v):
     """Noise of unit variance with period 1 in both directions."""
-    return map_coordinates(_PLANE, [(u * 256) % 256, (v * 256) % 256], order=1, mode="wrap")
+    return map_coordinates(_PLANE, [(u * 256) % 256, (v * 256) % 256], order=1, mode="grid-wrap")
 
 
 def smoothstep(low, high, x):
