@@ -66,12 +66,17 @@ GCancellable *cli_cancellable(void)
     return cancellable;
 }
 
+/* Those that end the program. What the caller chose to ignore (nohup) stays ignored. */
 static void ending_signals(sigset_t *set)
 {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
     sigemptyset(set);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGHUP);
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        struct sigaction action;
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(set, numbers[i]);
+    }
 }
 
 /* A thread that waits for signals may do what a handler may not. */
