@@ -78,6 +78,8 @@ class Geometry(unittest.TestCase):
         points = np.random.RandomState(2).rand(2000, 3) * 60
         self.assertAlmostEqual(noise3(points, 1).std(), .9, delta=.15)
         np.testing.assert_array_equal(noise3(points, 3), noise3(points, 3))
+        across = np.linspace(-.01, .01, 201)[:, None] * [1, 0, 0]
+        self.assertLess(np.abs(np.diff(noise3(across, 10))).max(), .01)     # no seam in the middle of the face
 
     def test_opposites(self):
         names = ["nose/nose-width-decr", "nose/nose-width-incr", "macro/a-decr", "macro/a-incr", "chin/chin-lonely-up"]
