@@ -153,6 +153,8 @@ static void check_conv_up(Check *check)
     if (!check->ok)
         return;
     scratch = lk_gpu_scratch_size(check->limits->gpu, op->y.c, op->x.h, op->x.w, op->scratch.type);
+    if (scratch > check->limits->max_binding)
+        fail(check, "the device cannot bind the scratch of so large a map");
     if (op->scratch.offset % LK_ARENA_ALIGN != 0 || op->scratch.offset > lk_arena_size(op->scratch.arena) ||
         lk_arena_size(op->scratch.arena) - op->scratch.offset < scratch)
         fail(check, "scratch is too small or ends outside of its arena");

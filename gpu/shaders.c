@@ -9,8 +9,10 @@
 #define BOTH(name) {{name##_f32, sizeof name##_f32}, {name##_f16, sizeof name##_f16}}
 
 const LkShaderCode lk_shaders[LK_N_PROGRAMS][2] = {
-    [LK_PROGRAM_CONV] = BOTH(conv),
-    [LK_PROGRAM_CONV_TRANSPOSE] = BOTH(conv_transpose),
+    [LK_PROGRAM_CONV_LANES] = BOTH(conv_lanes),
+    [LK_PROGRAM_CONV_SHARED] = BOTH(conv_shared),
+    [LK_PROGRAM_TRANSPOSE_LANES] = BOTH(transpose_lanes),
+    [LK_PROGRAM_TRANSPOSE_SHARED] = BOTH(transpose_shared),
     [LK_PROGRAM_FIR_UP] = BOTH(fir_up),
     [LK_PROGRAM_LINEAR] = BOTH(linear),
     [LK_PROGRAM_POOL] = BOTH(pool),

@@ -25,8 +25,10 @@ typedef enum {
 } LkBinding;
 
 typedef enum {
-    LK_PROGRAM_CONV,
-    LK_PROGRAM_CONV_TRANSPOSE,
+    LK_PROGRAM_CONV_LANES,
+    LK_PROGRAM_CONV_SHARED,
+    LK_PROGRAM_TRANSPOSE_LANES,
+    LK_PROGRAM_TRANSPOSE_SHARED,
     LK_PROGRAM_FIR_UP,
     LK_PROGRAM_LINEAR,
     LK_PROGRAM_POOL,
@@ -77,10 +79,16 @@ typedef struct {
 /* Which tiles suit a kind of device; see vulkan_tiles.c. */
 typedef struct {
     const char *name;
-    guint32 flat_group;   /* invocations per group of the programs that map an invocation to an element */
-    guint32 reduce_group; /* invocations per group of those that sum */
-    guint64 submit_flops; /* most work in one submit */
+    gboolean lanes;              /* conv_lanes and transpose_lanes instead of conv_shared and transpose_shared */
+    guint32 conv_group;          /* invocations per group of the shared kind */
+    guint32 channels[2];         /* its output channels per group: of small maps, of large ones */
+    guint32 flat_group;          /* invocations per group of the programs that map an invocation to elements */
+    guint32 reduce_group;        /* invocations per group of those that sum */
+    guint64 submit_flops;        /* most work in one submit */
 } LkTiles;
+
+/* Convolution weights are stored in tiles of so many output channels: [o / 8][i][k][o % 8]. */
+enum { LK_WEIGHT_TILE = 8 };
 
 struct _LkGpu {
     LkGpuInfo info;
@@ -136,6 +144,7 @@ GPtrArray *lk_candidates_new(VkInstance instance, GError **error); /* of LkCandi
 const LkCandidate *lk_candidates_choose(GPtrArray *candidates, const char *selector, GError **error);
 void lk_gpu_info_copy(LkGpuInfo *to, const LkGpuInfo *from);
 void lk_gpu_info_clear(LkGpuInfo *info);
+gboolean lk_has_shuffle(VkPhysicalDevice physical);
 gboolean lk_queue_family_find(VkPhysicalDevice physical, guint32 *family, guint32 *timestamp_bits);
 
 /* ---- memory (vulkan_memory.c) */
@@ -156,4 +165,4 @@ void lk_cache_write(const char *path, gconstpointer data, gsize size);
 void lk_op_lower(const LkGpu *gpu, const LkOp *op, GArray *dispatches);
 
 /* ---- tiles (vulkan_tiles.c) */
-const LkTiles *lk_tiles_for(const LkGpuInfo *info);
+const LkTiles *lk_tiles_for(const LkGpuInfo *info, gboolean has_shuffle);

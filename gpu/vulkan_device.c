@@ -67,7 +67,7 @@ static gboolean gpu_choose(LkGpu *gpu, const char *selector, GError **error)
     vkGetPhysicalDeviceProperties(gpu->physical, &properties);
     gpu->limits = properties.limits;
     vkGetPhysicalDeviceMemoryProperties(gpu->physical, &gpu->memory_properties);
-    gpu->tiles = lk_tiles_for(&gpu->info);
+    gpu->tiles = lk_tiles_for(&gpu->info, lk_has_shuffle(gpu->physical));
     return lk_queue_family_find(gpu->physical, &gpu->queue_family, &gpu->timestamp_bits);
 }
 

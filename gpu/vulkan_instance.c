@@ -164,6 +164,18 @@ static gboolean has_half_storage(VkPhysicalDevice physical)
     return half.storageBuffer16BitAccess;
 }
 
+/* Whether compute programs can read other lanes of their subgroup. */
+gboolean lk_has_shuffle(VkPhysicalDevice physical)
+{
+    VkPhysicalDeviceSubgroupProperties subgroup = {.sType =
+                                                       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
+    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup};
+
+    vkGetPhysicalDeviceProperties2(physical, &all);
+    return (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
+           (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) != 0;
+}
+
 static gboolean is_usable(VkPhysicalDevice physical, const VkPhysicalDeviceProperties *properties)
 {
     const VkPhysicalDeviceLimits *limits = &properties->limits;

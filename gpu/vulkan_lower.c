@@ -68,76 +68,163 @@ static void bind_all(LkDispatch *dispatch, const LkOp *op, const LkBinding *bind
         bind(dispatch, bindings[i], op_tensor(op, bindings[i]));
 }
 
-/* A grid of n invocations along x, folded to y where it is too wide, and z layers. */
+/* Convolution weights, with the padding they are stored with. */
+static void bind_weights(LkDispatch *dispatch, const LkOp *op)
+{
+    LkTensor weight = op->weight;
+
+    weight.c = (weight.c + LK_WEIGHT_TILE - 1) / LK_WEIGHT_TILE * LK_WEIGHT_TILE;
+    bind(dispatch, LK_BIND_WEIGHT, &weight);
+}
+
+/* n work groups of the size along x, folded to y where they are too many, and z layers. */
+static void set_groups(LkDispatch *dispatch, guint32 size, guint64 n, guint32 z)
+{
+    dispatch->key.spec[0] = size;
+    dispatch->groups[0] = (guint32)MIN(n, MAX_GROUPS_X);
+    dispatch->groups[1] = (guint32)((n + dispatch->groups[0] - 1) / dispatch->groups[0]);
+    dispatch->groups[2] = z;
+}
+
+static guint64 parts(guint64 n, guint64 size)
+{
+    return (n + size - 1) / size;
+}
+
+/* A grid of n invocations along x. */
 static void set_grid(LkDispatch *dispatch, guint32 group, guint64 n, guint32 z)
 {
-    guint32 groups = (guint32)((n + group - 1) / group);
+    set_groups(dispatch, group, parts(n, group), z);
+}
 
-    dispatch->key.spec[0] = group;
-    dispatch->groups[0] = MIN(groups, MAX_GROUPS_X);
-    dispatch->groups[1] = (groups + dispatch->groups[0] - 1) / dispatch->groups[0];
-    dispatch->groups[2] = z;
+static void set_own(LkDispatch *dispatch, const guint32 *values, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        dispatch->key.spec[LK_SPEC_OWN + i] = values[i];
 }
 
 static const LkBinding finish_bindings[] = {LK_BIND_BIAS, LK_BIND_OUT_SCALE, LK_BIND_NOISE, LK_BIND_ADD,
                                             LK_BIND_SLOPES};
 
+/* Whether the activation is none of those that are a slope. */
+static guint32 has_curve(const LkOp *op)
+{
+    return op->act == LK_ACT_SIGMOID || op->act == LK_ACT_RSQRT;
+}
+
+static void lower_conv_lanes(const LkGpu *gpu, const LkOp *op, LkDispatch *dispatch)
+{
+    guint stride = lk_op_stride(op);
+    const guint32 own[] = {op->kernel,
+                           stride,
+                           op->y.w % 4 == 0 && op->x.w == op->y.w * stride,
+                           op->in_shift.arena != NULL,
+                           has_curve(op),
+                           gpu->info.subgroup_size};
+
+    set_own(dispatch, own, G_N_ELEMENTS(own));
+    set_grid(dispatch, gpu->info.subgroup_size, parts(op->y.w, 4) * parts(op->y.h, 2),
+             (guint32)parts(op->y.c, LK_WEIGHT_TILE));
+}
+
+/* More channels per group mean fewer reads of the input, fewer mean more groups: what small maps need. */
+static guint32 tile_channels(const LkTiles *tiles, guint o, guint64 pixels)
+{
+    return o <= tiles->channels[0] || pixels <= 32 * 32 ? tiles->channels[0] : tiles->channels[1];
+}
+
+static void lower_conv_shared(const LkGpu *gpu, const LkOp *op, LkDispatch *dispatch)
+{
+    guint32 channels = tile_channels(gpu->tiles, op->y.c, (guint64)op->y.h * op->y.w);
+    guint32 tile_h = gpu->tiles->conv_group / (channels / 8) / 2;
+    const guint32 own[] = {op->kernel, lk_op_stride(op), op->y.w % 4 == 0, has_curve(op), channels};
+
+    set_own(dispatch, own, G_N_ELEMENTS(own));
+    set_groups(dispatch, gpu->tiles->conv_group, parts(op->y.w, 16) * parts(op->y.h, tile_h),
+               (guint32)parts(op->y.c, channels));
+}
+
 static void lower_conv(const LkGpu *gpu, const LkOp *op, GArray *dispatches)
 {
-    static const LkBinding bindings[] = {LK_BIND_WEIGHT, LK_BIND_IN_SCALE, LK_BIND_IN_SHIFT};
-    LkDispatch dispatch = dispatch_new(LK_PROGRAM_CONV, op);
+    static const LkBinding bindings[] = {LK_BIND_IN_SCALE, LK_BIND_IN_SHIFT};
+    LkDispatch dispatch = dispatch_new(gpu->tiles->lanes ? LK_PROGRAM_CONV_LANES : LK_PROGRAM_CONV_SHARED, op);
 
+    bind_weights(&dispatch, op);
     bind_all(&dispatch, op, bindings, G_N_ELEMENTS(bindings));
     bind_all(&dispatch, op, finish_bindings, G_N_ELEMENTS(finish_bindings));
-    dispatch.key.spec[LK_SPEC_OWN] = op->kernel;
-    dispatch.key.spec[LK_SPEC_OWN + 1] = lk_op_stride(op);
-    set_grid(&dispatch, gpu->tiles->flat_group, (guint64)op->y.h * op->y.w, op->y.c);
+    if (gpu->tiles->lanes)
+        lower_conv_lanes(gpu, op, &dispatch);
+    else
+        lower_conv_shared(gpu, op, &dispatch);
     g_array_append_val(dispatches, dispatch);
 }
 
-/* Channels whose transposed convolution fits into one scratch. */
+/* CONV_UP's scratch has 2h+1 rows of 2w+1 elements per channel, a row being padded to a multiple of four. */
+static gsize scratch_row(guint w)
+{
+    return (2 * (gsize)w + 4) / 4 * 4;
+}
+
+static gsize scratch_plane(guint h, guint w, LkType type)
+{
+    return (2 * (gsize)h + 1) * scratch_row(w) * lk_type_size(type);
+}
+
+/* Channels whose transposed convolution fits into one scratch: all, or whole tiles of weights. */
 static guint scratch_channels(const LkGpu *gpu, guint o, guint h, guint w, LkType type)
 {
-    guint64 plane = (2 * (guint64)h + 1) * (2 * (guint64)w + 1) * lk_type_size(type);
-    guint64 most = MIN(gpu->info.max_binding, (guint64)128 << 20) / plane;
+    guint64 most = MIN(gpu->info.max_binding, (guint64)128 << 20) / scratch_plane(h, w, type);
 
-    return (guint)CLAMP(most, 1, o);
+    return most >= o ? o : MAX((guint)most / LK_WEIGHT_TILE, 1) * LK_WEIGHT_TILE;
 }
 
 gsize lk_gpu_scratch_size(const LkGpu *gpu, guint o, guint h, guint w, LkType type)
 {
-    gsize plane = (2 * (gsize)h + 1) * (2 * (gsize)w + 1) * lk_type_size(type);
-
-    return (scratch_channels(gpu, o, h, w, type) * plane + 3) / 4 * 4;
+    return scratch_channels(gpu, o, h, w, type) * scratch_plane(h, w, type);
 }
 
-static void lower_conv_up_part(const LkGpu *gpu, const LkOp *op, guint first, guint channels, GArray *dispatches)
+static void lower_transpose(const LkGpu *gpu, const LkOp *op, const LkTensor *scratch, guint first,
+                            GArray *dispatches)
 {
-    static const LkBinding bindings[] = {LK_BIND_WEIGHT, LK_BIND_IN_SCALE};
-    LkDispatch dispatch = dispatch_new(LK_PROGRAM_CONV_TRANSPOSE, op);
-    LkTensor scratch = {op->scratch.arena, op->scratch.offset, channels, 2 * op->x.h + 1, 2 * op->x.w + 1,
-                        op->scratch.type};
+    LkOp part = *op;
+    LkDispatch dispatch;
 
-    bind(&dispatch, LK_BIND_Y, &scratch);
-    if (scratch.type == LK_F32)
-        dispatch.key.spec[LK_SPEC_HALVES] &= ~(1u << LK_BIND_Y);
-    bind_all(&dispatch, op, bindings, G_N_ELEMENTS(bindings));
+    part.y = *scratch;
+    dispatch = dispatch_new(gpu->tiles->lanes ? LK_PROGRAM_TRANSPOSE_LANES : LK_PROGRAM_TRANSPOSE_SHARED, &part);
+    bind_weights(&dispatch, op);
+    bind(&dispatch, LK_BIND_IN_SCALE, &op->in_scale);
     dispatch.push.first_channel = first;
-    dispatch.push.out_h = scratch.h;
-    dispatch.push.out_w = scratch.w;
-    dispatch.flops = 2 * (guint64)channels * op->x.c * op->x.h * op->x.w * 9;
-    set_grid(&dispatch, gpu->tiles->flat_group, (guint64)scratch.h * scratch.w, channels);
-    g_array_append_val(dispatches, dispatch);
+    dispatch.flops = 2 * (guint64)scratch->c * op->x.c * op->x.h * op->x.w * 9;
+    if (gpu->tiles->lanes) {
+        const guint32 own[] = {op->x.w % 4 == 0, gpu->info.subgroup_size};
 
-    dispatch = dispatch_new(LK_PROGRAM_FIR_UP, op);
-    dispatch.key.spec[LK_SPEC_HALVES] &= ~(1u << LK_BIND_X);
-    bind(&dispatch, LK_BIND_X, &scratch);
+        set_own(&dispatch, own, G_N_ELEMENTS(own));
+        set_grid(&dispatch, gpu->info.subgroup_size, parts(op->x.w + 1, 4) * (op->x.h + 1),
+                 (guint32)parts(scratch->c, LK_WEIGHT_TILE));
+    } else {
+        guint32 channels = tile_channels(gpu->tiles, scratch->c, (guint64)op->x.h * op->x.w);
+        guint32 tile_h = gpu->tiles->conv_group / (channels / 8) / 8;
+
+        set_own(&dispatch, &channels, 1);
+        set_groups(&dispatch, gpu->tiles->conv_group, parts(op->x.w + 1, 16) * parts(op->x.h + 1, tile_h),
+                   (guint32)parts(scratch->c, channels));
+    }
+    g_array_append_val(dispatches, dispatch);
+}
+
+static void lower_fir(const LkGpu *gpu, const LkOp *op, const LkTensor *scratch, guint first, GArray *dispatches)
+{
+    const guint32 own[] = {op->y.w % 4 == 0, has_curve(op)};
+    LkOp part = *op;
+    LkDispatch dispatch;
+
+    part.x = *scratch;
+    dispatch = dispatch_new(LK_PROGRAM_FIR_UP, &part);
     bind_all(&dispatch, op, finish_bindings, G_N_ELEMENTS(finish_bindings));
     dispatch.push.first_channel = first;
-    dispatch.push.in_h = scratch.h;
-    dispatch.push.in_w = scratch.w;
-    dispatch.flops = 2 * (guint64)channels * op->y.h * op->y.w * 16;
-    set_grid(&dispatch, gpu->tiles->flat_group, (guint64)op->y.h * op->y.w, channels);
+    dispatch.flops = 2 * (guint64)scratch->c * op->y.h * op->y.w * 16;
+    set_own(&dispatch, own, G_N_ELEMENTS(own));
+    set_grid(&dispatch, gpu->tiles->flat_group, parts(op->y.w, 4) * parts(op->y.h, 4), scratch->c);
     g_array_append_val(dispatches, dispatch);
 }
 
@@ -145,8 +232,14 @@ static void lower_conv_up(const LkGpu *gpu, const LkOp *op, GArray *dispatches)
 {
     guint part = scratch_channels(gpu, op->y.c, op->x.h, op->x.w, op->scratch.type);
 
-    for (guint first = 0; first < op->y.c; first += part)
-        lower_conv_up_part(gpu, op, first, MIN(part, op->y.c - first), dispatches);
+    for (guint first = 0; first < op->y.c; first += part) {
+        const LkTensor scratch = {op->scratch.arena,      op->scratch.offset,
+                                  MIN(part, op->y.c - first), 2 * op->x.h + 1,
+                                  (guint)scratch_row(op->x.w), op->scratch.type};
+
+        lower_transpose(gpu, op, &scratch, first, dispatches);
+        lower_fir(gpu, op, &scratch, first, dispatches);
+    }
 }
 
 static void lower_linear(const LkGpu *gpu, const LkOp *op, GArray *dispatches)

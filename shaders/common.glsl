@@ -37,15 +37,28 @@ layout(binding = 7) readonly buffer Noise { float noise[]; };
 layout(binding = 8) readonly buffer Add32 { float add32[]; };
 layout(binding = 9) readonly buffer Slopes { float slopes[]; };
 
+// The same bindings once more, four elements at a time.
+layout(binding = 0) readonly buffer X32v { vec4 x32v[]; };
+layout(binding = 1) writeonly buffer Y32v { vec4 y32v[]; };
+layout(binding = 2) readonly buffer Weight32v { vec4 weight32v[]; };
+layout(binding = 7) readonly buffer NoiseV { vec4 noise_v[]; };
+layout(binding = 8) readonly buffer Add32v { vec4 add32v[]; };
+
 #ifdef HALF
-// The same bindings once more, seen as halves.
+// And as halves.
 layout(binding = 0) readonly buffer X16 { float16_t x16[]; };
 layout(binding = 1) writeonly buffer Y16 { float16_t y16[]; };
 layout(binding = 2) readonly buffer Weight16 { float16_t weight16[]; };
 layout(binding = 8) readonly buffer Add16 { float16_t add16[]; };
+layout(binding = 0) readonly buffer X16v { f16vec4 x16v[]; };
+layout(binding = 1) writeonly buffer Y16v { f16vec4 y16v[]; };
+layout(binding = 2) readonly buffer Weight16v { f16vec4 weight16v[]; };
+layout(binding = 8) readonly buffer Add16v { f16vec4 add16v[]; };
 #define LOAD(name, BIND, i) ((halves & (1u << BIND)) != 0 ? float(name##16[i]) : name##32[i])
+#define LOAD4(name, BIND, i) ((halves & (1u << BIND)) != 0 ? vec4(name##16v[i]) : name##32v[i])
 #else
 #define LOAD(name, BIND, i) name##32[i]
+#define LOAD4(name, BIND, i) name##32v[i]
 #endif
 
 float load_x(uint i) { return LOAD(x, BIND_X, i + p.base[BIND_X]); }
@@ -64,8 +77,25 @@ void store_y(uint i, float v)
     y32[i] = v;
 }
 
+// The same for elements 4 i to 4 i + 3 of tensors that start at their binding, which all maps do.
+vec4 load_x4(uint i) { return LOAD4(x, BIND_X, i); }
+vec4 load_weight4(uint i) { return LOAD4(weight, BIND_WEIGHT, i); }
+vec4 load_add4(uint i) { return LOAD4(add, BIND_ADD, i); }
+
+void store_y4(uint i, vec4 v)
+{
+#ifdef HALF
+    if ((halves & (1u << BIND_Y)) != 0) {
+        y16v[i] = f16vec4(v);
+        return;
+    }
+#endif
+    y32v[i] = v;
+}
+
 bool is_present(uint binding) { return (p.present & (1u << binding)) != 0; }
 
-// The index of the invocation in a grid whose x is folded into y, and the layer in z.
-uint flat_index() { return (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * gl_WorkGroupSize.x + gl_LocalInvocationID.x; }
+// A grid may be folded from x into y. The index of the work group and of the invocation in it, and the layer in z.
+uint group_index() { return gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x; }
+uint flat_index() { return group_index() * gl_WorkGroupSize.x + gl_LocalInvocationID.x; }
 uint layer_index() { return gl_WorkGroupID.z + p.first_group; }

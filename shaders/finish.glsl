@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// What follows a sum: `finish` of gpu.h.
+// What follows a sum: `finish` of gpu.h, for one element or for four neighbours in a row.
 
 const uint ACT_NONE = 0, ACT_LRELU = 1, ACT_PRELU = 2, ACT_SIGMOID = 3, ACT_RSQRT = 4;
 
@@ -17,17 +17,56 @@ float activate(float v, uint o)
     return v;
 }
 
-// o: output channel, pixel: in its plane, at: in the whole of y.
-float finish(float v, uint o, uint pixel, uint at)
+// What finish needs of an output channel, loaded once. The leaky activations share one form, in which no activation is
+// a slope of 1; has_curve says whether there may be another one.
+struct Channel {
+    float scale, bias, slope;
+};
+
+Channel load_channel(uint o)
 {
+    Channel channel = Channel(1.0, 0.0, 1.0);
     if (is_present(BIND_OUT_SCALE))
-        v *= out_scale[o + p.base[BIND_OUT_SCALE]];
-    if (is_present(BIND_NOISE))
-        v += noise[pixel + p.base[BIND_NOISE]];
+        channel.scale = out_scale[o + p.base[BIND_OUT_SCALE]];
     if (is_present(BIND_BIAS))
-        v += bias[o + p.base[BIND_BIAS]];
-    if (is_present(BIND_ADD))
-        v += load_add(at);
-    v = activate(v, o) * p.gain;
-    return p.clamp > 0.0 ? clamp(v, -p.clamp, p.clamp) : v;
+        channel.bias = bias[o + p.base[BIND_BIAS]];
+    if (p.act == ACT_PRELU)
+        channel.slope = slopes[o + p.base[BIND_SLOPES]];
+    else if (p.act == ACT_LRELU)
+        channel.slope = p.slope;
+    return channel;
+}
+
+vec4 finish4(vec4 v, Channel channel, vec4 plus, bool has_curve)
+{
+    v = v * channel.scale + (plus + channel.bias);
+    v = mix(v, v * channel.slope, lessThan(v, vec4(0.0)));
+    if (has_curve && p.act == ACT_SIGMOID)
+        v = 1.0 / (1.0 + exp(-v));
+    if (has_curve && p.act == ACT_RSQRT)
+        v = inversesqrt(v + 1e-8);
+    float bound = p.clamp > 0.0 ? p.clamp : 3.4e38;
+    return clamp(v * p.gain, -bound, bound);
+}
+
+// Four neighbours of output channel o that begin at column x of row y, the first `count` of which exist. aligned: rows
+// are multiples of four long and x is one.
+void finish_row(vec4 v, uint o, Channel channel, uint y, uint x, uint count, bool aligned, bool has_curve)
+{
+    uint pixel = y * p.out_w + x, at = o * p.out_h * p.out_w + pixel;
+    vec4 plus = vec4(0.0);
+    if (aligned) {
+        if (is_present(BIND_NOISE))
+            plus = noise_v[pixel / 4];
+        if (is_present(BIND_ADD))
+            plus += load_add4(at / 4);
+        store_y4(at / 4, finish4(v, channel, plus, has_curve));
+        return;
+    }
+    for (uint i = 0; i < count; i++) {
+        float more = is_present(BIND_NOISE) ? noise[pixel + i + p.base[BIND_NOISE]] : 0.0;
+        if (is_present(BIND_ADD))
+            more += load_add(at + i);
+        store_y(at + i, finish4(vec4(v[i]), channel, vec4(more), has_curve).x);
+    }
 }

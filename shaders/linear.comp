@@ -12,7 +12,7 @@ layout(constant_id = 4) const bool square = false;
 
 void main()
 {
-    uint o = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+    uint o = group_index();
     float sum = 0.0;
     for (uint i = gl_LocalInvocationID.x; o < p.out_c && i < p.in_c; i += gl_WorkGroupSize.x) {
         float v = load_x(i);
