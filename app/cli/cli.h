@@ -91,7 +91,7 @@ gboolean cli_dump_stages(LkEditor *editor, const char *folder, GError **error);
 CliStatus cli_fail(const GError *error); /* prints it as one line on stderr; CLI_FAILED */
 void cli_complain(const char *format, ...) G_GNUC_PRINTF(1, 2); /* one line on stderr */
 void cli_progress(const CliOptions *options, const char *format, ...) G_GNUC_PRINTF(2, 3);
-void cli_catch_signals(void);        /* before any thread starts */
+void cli_catch_signals(void);
 GCancellable *cli_cancellable(void); /* cancelled by SIGINT, SIGTERM, SIGHUP */
 
 G_END_DECLS

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli.h"
 
-#include <pthread.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -66,38 +68,47 @@ GCancellable *cli_cancellable(void)
     return cancellable;
 }
 
-/* Those that end the program. What the caller chose to ignore (nohup) stays ignored. */
-static void ending_signals(sigset_t *set)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+static int signal_pipe[2];
 
-    sigemptyset(set);
-    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        struct sigaction action;
-        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(set, numbers[i]);
-    }
+/* Signals arrive in any thread, some of which libraries started before main, and a handler may do next to nothing. */
+static void pass_on(int number)
+{
+    const int saved = errno;
+
+    if (write(signal_pipe[1], "", 1) < 0)
+        _exit(CLI_FAILED);
+    errno = saved;
 }
 
-/* A thread that waits for signals may do what a handler may not. */
-static gpointer wait_for_signals(gpointer data)
+static void wait_for_signal(void)
 {
-    sigset_t set;
-    int number;
+    char byte;
 
-    ending_signals(&set);
-    sigwait(&set, &number);
+    while (read(signal_pipe[0], &byte, 1) < 0 && errno == EINTR)
+        ;
+}
+
+static gpointer cancel_on_signal(gpointer data)
+{
+    wait_for_signal();
     g_cancellable_cancel(cli_cancellable());
     /* Whoever asks twice does not want to wait for the running stage. */
-    sigwait(&set, &number);
+    wait_for_signal();
     _exit(CLI_FAILED);
 }
 
 void cli_catch_signals(void)
 {
-    sigset_t set;
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
 
-    ending_signals(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL); /* inherited by every thread */
-    g_thread_unref(g_thread_new("signals", wait_for_signals, NULL));
+    if (!g_unix_open_pipe(signal_pipe, FD_CLOEXEC, NULL))
+        return; /* without it a signal ends the program at once */
+    g_thread_unref(g_thread_new("signals", cancel_on_signal, NULL));
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        struct sigaction before;
+        /* What the caller chose to ignore (nohup) stays ignored. */
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
+    }
 }

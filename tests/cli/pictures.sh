@@ -81,9 +81,10 @@ fi
 
 interrupted() {
   local status
-  timeout --preserve-status -s INT 2 "$LIKENESS_CLI" bench --runs 1000 --model tiny.safetensors 2>stderr
+  timeout --foreground --preserve-status -s "$1" 2 "$LIKENESS_CLI" bench --runs 1000 --model tiny.safetensors 2>stderr
   status=$?
   is $status 1 && is "$(cat stderr)" "likeness-cli: cancelled"
 }
-check "an interrupt ends it" interrupted
+check "an interrupt ends it" interrupted INT
+check "so does a request to end" interrupted TERM
 finish

@@ -5,7 +5,7 @@
 
 # query FILE EXPRESSION: the Python expression holds for the parsed file, called r.
 query() {
-  python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); sys.exit(not eval('(' + sys.argv[2] + ')'))' "$1" "$2"
+  python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); sys.exit(not eval("(%s)" % sys.argv[2]))' "$1" "$2"
 }
 
 check "info" tiny info
