@@ -223,28 +223,40 @@ static void on_choose_model(GSimpleAction *action, GVariant *parameter, gpointer
 
 /* ---- export -------------------------------------------------------------------------------------- */
 
+typedef struct {
+    LkWindow *window;
+    char *name; /* as shown */
+} Exporting;
+
+static void exporting_free(Exporting *exporting)
+{
+    g_object_unref(exporting->window);
+    g_free(exporting->name);
+    g_free(exporting);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Exporting, exporting_free)
+
 static void on_exported(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autoptr(LkWindow) window = data;
-    GApplication *application = g_application_get_default();
+    g_autoptr(Exporting) exporting = data;
     g_autoptr(GError) error = NULL;
     gboolean exported = lk_session_export_finish(LK_SESSION(source), result, &error);
-    const char *path = g_object_get_data(G_OBJECT(result), "path");
+    /* Translators: %s is a file's name */
+    g_autofree char *saved = g_strdup_printf(_("Saved as “%s”"), exporting->name);
 
-    if (!gtk_widget_in_destruction(GTK_WIDGET(window)) && window->session != NULL) {
-        g_autofree char *name = path != NULL ? g_filename_display_basename(path) : NULL;
-        /* Translators: %s is a file's name */
-        g_autofree char *saved = g_strdup_printf(_("Saved as “%s”"), name);
-        lk_window_show_message(window, exported ? saved : error->message);
-    }
-    g_application_release(application);
+    if (exporting->window->session != NULL)
+        lk_window_show_message(exporting->window, exported ? saved : error->message);
+    g_application_release(g_application_get_default());
 }
 
 static void export_to(LkWindow *window, const char *path)
 {
+    Exporting *exporting = g_new(Exporting, 1);
+
+    *exporting = (Exporting){g_object_ref(window), g_filename_display_basename(path)};
     /* A file half written must be finished even where the window is closed. */
     g_application_hold(g_application_get_default());
-    lk_session_export_async(window->session, path, NULL, on_exported, g_object_ref(window));
+    lk_session_export_async(window->session, path, NULL, on_exported, exporting);
 }
 
 static void export_file(LkWindow *window, GFile *file)
