@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The head pack: base mesh, shape targets and proxies (hair, brows, lashes, eyes, teeth, tongue) as arrays.
 
-The pack's folder is ../shared/assets/makehuman-cc0 beside the source tree, or $MAKEHUMAN_DIR. Units are decimetres; x is the person's
-left, y up, z forward. Vertex numbers are those of base.obj, 0-based.
+The pack's folder is ../shared/assets/makehuman-cc0 beside the source tree, or $MAKEHUMAN_DIR. Units are decimetres;
+x is the person's left, y up, z forward. Vertex numbers are those of base.obj, 0-based.
 """
 import glob
 import os

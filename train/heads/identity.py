@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Random strangers: a seed -> the parameters of a head.
 
-Parameters (a dict): eth {african, asian, caucasian: weights}, gender 0..1, age 0..1, face {target: weight}; skin, haircol, iris, lip, browcol,
-cloth, bg, bg2 (linear RGB); hair, brow, lash (proxy names; hair may be None), browthick, browin, browup, lashden, beard, stubble, hairfade, blush,
-freckle, grey 0..1; smile 0..1, open, blink; yaw, pitch, roll, gaze (degrees); key (direction), keyint, keycol, amb (light); bgkind, bgang; neck
-(height of the neckline); seed, noise.
+Parameters (a dict): eth {african, asian, caucasian: weights}, gender 0..1, age 0..1, face {target: weight}; skin,
+haircol, iris, lip, browcol, cloth, bg, bg2 (linear RGB); hair, brow, lash (proxy names; hair may be None),
+browthick, browin, browup, lashden, beard, stubble, hairfade, blush, freckle, grey 0..1; smile 0..1, open, blink;
+yaw, pitch, roll, gaze (degrees); key (direction), keyint, keycol, amb (light); bgkind, bgang; neck (height of the
+neckline); seed, noise.
 """
 import re
 
@@ -13,9 +14,11 @@ import numpy as np
 from .model import head_model
 from .textures import linear
 
-OPPOSITES = (("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"), ("compress", "uncompress"), ("concave", "convex"))
+OPPOSITES = (("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"), ("compress", "uncompress"),
+             ("concave", "convex"))
 HEAD_FORMS = ("oval", "round", "square", "rectangular", "diamond", "triangular", "invertedtriangular")
-SKIPPED = ("head-trans", "head-age", "neck-trans", "mouth-trans-in", "nose-trans-in", "head-angle", "neck-scale-vert", "-trans-in", "head-scale")
+SKIPPED = ("head-trans", "head-age", "neck-trans", "mouth-trans-in", "nose-trans-in", "head-angle", "neck-scale-vert",
+           "-trans-in", "head-scale")
 HAIR_COLOURS = ([.08, .07, .07], [.16, .11, .08], [.30, .20, .13], [.45, .30, .18], [.70, .55, .36], [.50, .24, .12])
 IRIS_COLOURS = ([.30, .19, .10], [.20, .12, .07], [.35, .42, .50], [.35, .45, .30], [.45, .36, .20])
 MALE_HAIR = ("short01", "short02", "short04", "short04", "afro01")

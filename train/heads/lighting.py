@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Light on the surfaces: a key light with a shadow map, a fill light, a sky-and-ground ambient; highlights of skin, eyes and hair."""
+"""Light on the surfaces: a key light with a shadow map, a fill light, a sky-and-ground ambient; highlights of skin,
+eyes and hair.
+"""
 import numpy as np
 
 from .raster import depth_map, fragments

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each surface is made of: albedo, gloss, ambient visibility and light wrap per fragment. Colours are linear light."""
+"""What each surface is made of: albedo, gloss, ambient visibility and light wrap per fragment. Colours are linear
+light.
+"""
 import numpy as np
 
 from .model import EYE_JOINTS, LIP_GAP

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The head model: the pack plus everything that is computed once on the neutral head (fields, hair data, ambient occlusion)."""
+"""The head model: the pack plus everything that is computed once on the neutral head (fields, hair data, ambient
+occlusion).
+"""
 import os
 from functools import lru_cache
 from pathlib import Path

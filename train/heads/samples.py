@@ -23,11 +23,13 @@ SAMPLES = {
         skin=linear([.83, .66, .57]), iris=linear([.30, .24, .14]), lip=linear([.70, .40, .38]), brow="eyebrow001", yaw=-7,
         cloth=linear([.25, .38, .42]), bg=linear([.60, .63, .62]), bg2=linear([.33, .36, .38]), key=[.55, .6, .9])),
     "portrait-2": (57, .45, dict(
-        eth={"african": .85, "asian": .05, "caucasian": .1}, gender=.88, age=.18, smile=.34, hair="afro01", haircol=linear([.09, .08, .07]),
+        eth={"african": .85, "asian": .05, "caucasian": .1}, gender=.88, age=.18, smile=.34, hair="afro01",
+        haircol=linear([.09, .08, .07]),
         skin=linear([.47, .32, .24]), iris=linear([.20, .12, .07]), brow="eyebrow001", beard=.35, yaw=8,
         cloth=linear([.72, .72, .70]), bg=linear([.46, .52, .58]), bg2=linear([.22, .26, .32]), key=[-.5, .6, .9])),
     "portrait-3": (102, .45, dict(
-        eth={"african": .05, "asian": .75, "caucasian": .2}, gender=.9, age=.32, smile=.34, hair="short01", browin=.6, haircol=linear([.12, .10, .09]),
+        eth={"african": .05, "asian": .75, "caucasian": .2}, gender=.9, age=.32, smile=.34, hair="short01",
+        browin=.6, haircol=linear([.12, .10, .09]),
         skin=linear([.78, .62, .50]), iris=linear([.20, .13, .08]), brow="eyebrow009", beard=.15, yaw=4,
         cloth=linear([.16, .19, .28]), bg=linear([.66, .60, .53]), bg2=linear([.40, .35, .31]), key=[.45, .55, .9])),
 }
@@ -37,7 +39,8 @@ def sample_head(name):
     seed, keep, changes = SAMPLES[name]
     head = identity(seed)
     head["face"] = {target: weight * keep for target, weight in head["face"].items() if not target.startswith("asym/")}
-    head.update(pitch=0, roll=0, gaze=(-changes["yaw"] * .35, 0), grey=0, freckle=0, blush=.8, keyint=1.65, keycol=[1, .96, .91], amb=.5,
+    head.update(pitch=0, roll=0, gaze=(-changes["yaw"] * .35, 0), grey=0, freckle=0, blush=.8, keyint=1.65,
+                keycol=[1, .96, .91], amb=.5,
                 bgkind=1, noise=.6, neck=5.6)
     head.pop("lip", None)
     head.update(changes)

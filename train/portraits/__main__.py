@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Command line: python3 -m portraits landmarks|export|align|pose|age|sheet
 
-In order: landmarks (train the network on renders), export (its weights for the program), align (photos -> real128.npz, real256.npz),
-pose (warps.npz), age (age.npz, age256.npz).
+In order: landmarks (train the network on renders), export (its weights for the program), align (photos ->
+real128.npz, real256.npz), pose (warps.npz), age (age.npz, age256.npz).
 """
 import argparse
 import glob

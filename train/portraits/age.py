@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pseudo age pairs: an aged and a rejuvenated version of a real portrait.
 
-There is no photo of the same person at two ages to learn from, so one is made, within the limits of picture processing: shape by the
-young-to-old morph of the mean head, folds and wrinkles by shading, spots, greying of hair and brows; the other way round, smoothing of
-the skin and darkening of grey hair.
+There is no photo of the same person at two ages to learn from, so one is made, within the limits of picture
+processing: shape by the young-to-old morph of the mean head, folds and wrinkles by shading, spots, greying of hair
+and brows; the other way round, smoothing of the skin and darkening of grey hair.
 """
 import numpy as np
 from scipy.ndimage import gaussian_filter

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The landmark network: 64 x 64 face crop -> 68 landmarks (300-W order) and three attributes, learned from renders alone.
+"""The landmark network: 64 x 64 face crop -> 68 landmarks (300-W order) and three attributes, learned from renders
+alone.
 
-It aligns the training portraits, and the program uses the same weights to align a user's photo (data/landmarks/landmarks.safetensors).
+It aligns the training portraits, and the program uses the same weights to align a user's photo
+(data/landmarks/landmarks.safetensors).
 """
 import json
 import math

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Soft masks of an aligned portrait: skin, hair, brows, and features that must stay untouched.
 
-All functions take the photo as float RGB in 0..1 (S x S x 3) and its 68 landmarks (300-W order) in pixels, and return S x S arrays in 0..1.
-They are statistical guesses for plain portraits (one person, quiet background), good enough to make pseudo pairs, not matting.
+All functions take the photo as float RGB in 0..1 (S x S x 3) and its 68 landmarks (300-W order) in pixels, and
+return S x S arrays in 0..1. They are statistical guesses for plain portraits (one person, quiet background), good
+enough to make pseudo pairs, not matting.
 """
 import numpy as np
 from PIL import Image, ImageDraw

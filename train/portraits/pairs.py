@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pseudo pairs of real portraits: the same photo with another yaw, smile or age, as far as a picture can be bent and painted.
+"""Pseudo pairs of real portraits: the same photo with another yaw, smile or age, as far as a picture can be bent and
+painted.
 
-A wide smile closes convincingly (the target's lip pixels look up the source's lips and the teeth vanish); used the other way round, from
-the closed mouth to the photo, such a pair teaches real smiles with real teeth. So smiles are mostly taken away here.
+A wide smile closes convincingly (the target's lip pixels look up the source's lips and the teeth vanish); used the
+other way round, from the closed mouth to the photo, such a pair teaches real smiles with real teeth. So smiles are
+mostly taken away here.
 """
 import numpy as np
 from PIL import Image

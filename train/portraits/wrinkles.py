@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Wrinkles and folds drawn along curves that hang on the 68 landmarks.
 
-`draw()` returns the change of log luminance of the skin: a fine dark groove with a broader bright roll on its bulging side, as soft frontal
-light shows a fold. Amounts and shapes vary with a random generator so that no two faces get the same set.
+`draw()` returns the change of log luminance of the skin: a fine dark groove with a broader bright roll on its
+bulging side, as soft frontal light shows a fold. Amounts and shapes vary with a random generator so that no two
+faces get the same set.
 """
 import numpy as np
 from scipy.ndimage import gaussian_filter
