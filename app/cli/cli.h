@@ -84,7 +84,7 @@ CliStatus cli_run_single(const CliOptions *options);
 /* The picture as the command shows it: bare with --aligned, else in its photo. */
 LkPhoto *cli_generate(const CliOptions *options, LkEditor *editor, const float *values, GError **error);
 gboolean cli_make_folder(const char *path, GError **error);
-gboolean cli_dump_stages(LkEditor *editor, const char *folder, GError **error);
+gboolean cli_dump_stages(const CliOptions *options, LkEditor *editor, const char *folder, GError **error);
 
 /* ---- talk.c: to the person, and from the person ---- */
 

@@ -53,14 +53,22 @@ static gboolean dump_stage(LkNet *net, const char *stage, const char *folder, GE
     return g_file_set_contents(path, (const char *)file->data, file->len, error);
 }
 
-gboolean cli_dump_stages(LkEditor *editor, const char *folder, GError **error)
+/* Without residual features there are no stages of E1 and E2. */
+static gboolean stage_was_run(const char *stage, LkInversionMode mode)
+{
+    static const char *const of_code[] = {"w_plus", "enc_feat", "f_edit", "image", NULL};
+
+    return mode == LK_INVERSION_STYLERES || g_strv_contains(of_code, stage);
+}
+
+gboolean cli_dump_stages(const CliOptions *options, LkEditor *editor, const char *folder, GError **error)
 {
     LkNet *net = lk_editor_net(editor);
 
     if (!cli_make_folder(folder, error))
         return FALSE;
     for (const char *const *stage = lk_net_stage_names(); *stage != NULL; stage++)
-        if (!dump_stage(net, *stage, folder, error))
+        if (stage_was_run(*stage, options->inversion) && !dump_stage(net, *stage, folder, error))
             return FALSE;
     return TRUE;
 }

@@ -34,7 +34,7 @@ gboolean cli_write_picture(const CliOptions *options, LkEditor *editor, LkPhoto 
     picture = cli_generate(options, editor, values, error);
     if (picture == NULL || g_cancellable_set_error_if_cancelled(cli_cancellable(), error))
         return FALSE;
-    if (dump != NULL && !cli_dump_stages(editor, dump, error))
+    if (dump != NULL && !cli_dump_stages(options, editor, dump, error))
         return FALSE;
     cli_progress(options, "Writing %s …", output);
     return lk_photo_save_png(picture, output, error);

@@ -36,6 +36,9 @@ check "w_plus" shape_is w_plus "10, 24"
 check "image" shape_is image "1, 3, 64, 64"
 check "gate" shape_is gate "1, 1, 8, 8"
 check "image's size" is "$(stat -c %s dump/image.npy)" $((128 + 4 * 3 * 64 * 64))
+check "dump of the code alone" tiny invert photo.png -o dumped.png --aligned --inversion e4e --dump code
+check "its stages" is "$(cd code && echo *)" "enc_feat.npy f_edit.npy image.npy w_plus.npy"
+check "its picture" cmp code.png dumped.png
 
 # ---- batch ----
 

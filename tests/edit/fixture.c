@@ -40,6 +40,8 @@ EditFixture *edit_fixture_new(void)
     g_file_set_contents(fixture->text_path, "no picture\n", -1, &error);
     g_assert_no_error(error);
     fixture->options.model = fixture->model_path;
+    fixture->options.device = g_getenv("LIKENESS_TEST_DEVICE") ? g_getenv("LIKENESS_TEST_DEVICE") : "cpu";
+    fixture->options.gpu_flags = LK_GPU_VALIDATE;
     return fixture;
 }
 

@@ -14,7 +14,7 @@ typedef struct {
     LkModel *model;
     char *photo_path, *other_path; /* two different aligned crops */
     char *text_path;               /* not a picture */
-    LkEditorOptions options;
+    LkEditorOptions options;       /* with validation */
 } EditFixture;
 
 EditFixture *edit_fixture_new(void);
