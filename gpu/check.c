@@ -22,7 +22,8 @@ G_GNUC_PRINTF(2, 3) static void fail(Check *check, const char *format, ...)
     va_start(arguments, format);
     text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    g_set_error(check->error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID, "%s: %s", lk_op_name(check->op->kind), text);
+    g_set_error(check->error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID, "%s: %s", lk_op_name(check->op->kind),
+                text);
 }
 
 /* Where a tensor lies: its arena, its alignment, its size. bytes: what the engine stores for it. */
@@ -37,11 +38,12 @@ static void check_place(Check *check, const char *name, const LkTensor *tensor, 
     else if (lk_arena_gpu(tensor->arena) != check->limits->gpu)
         fail(check, "%s belongs to another device", name);
     else if (tensor->offset % align != 0)
-        fail(check, "%s starts at %" G_GSIZE_FORMAT ", which is no multiple of %" G_GSIZE_FORMAT, name, tensor->offset,
-             align);
+        fail(check, "%s starts at %" G_GSIZE_FORMAT ", which is no multiple of %" G_GSIZE_FORMAT, name,
+             tensor->offset, align);
     else if (bytes > check->limits->max_binding)
         fail(check, "%s is larger than the device can bind", name);
-    else if (tensor->offset > lk_arena_size(tensor->arena) || bytes > lk_arena_size(tensor->arena) - tensor->offset)
+    else if (tensor->offset > lk_arena_size(tensor->arena) ||
+             bytes > lk_arena_size(tensor->arena) - tensor->offset)
         fail(check, "%s ends outside of its arena", name);
 }
 
@@ -63,7 +65,8 @@ static gboolean check_present(Check *check, const char *name, const LkTensor *te
 static void check_shape(Check *check, const char *name, const LkTensor *tensor, guint c, guint h, guint w)
 {
     if (tensor->c != c || tensor->h != h || tensor->w != w)
-        fail(check, "%s is %u x %u x %u instead of %u x %u x %u", name, tensor->c, tensor->h, tensor->w, c, h, w);
+        fail(check, "%s is %u x %u x %u instead of %u x %u x %u", name, tensor->c, tensor->h, tensor->w, c, h,
+             w);
 }
 
 /* A picture or a feature map, F32 or F16. */
@@ -264,7 +267,17 @@ static void check_kind(Check *check)
 /* Which tensors an op reads: bits in the order of check_overlaps. */
 static guint lk_op_reads(LkOpKind kind)
 {
-    enum { X = 1, WEIGHT = 2, BIAS = 4, IN_SCALE = 8, IN_SHIFT = 16, OUT_SCALE = 32, NOISE = 64, ADD = 128, SLOPES = 256 };
+    enum {
+        X = 1,
+        WEIGHT = 2,
+        BIAS = 4,
+        IN_SCALE = 8,
+        IN_SHIFT = 16,
+        OUT_SCALE = 32,
+        NOISE = 64,
+        ADD = 128,
+        SLOPES = 256
+    };
     static const guint reads[LK_N_OPS] = {[LK_OP_CONV] = 511,
                                           [LK_OP_CONV_UP] = 511 & ~IN_SHIFT,
                                           [LK_OP_LINEAR] = X | WEIGHT | BIAS | SLOPES,
@@ -293,8 +306,8 @@ static gboolean may_be_in_place(const LkOp *op, const LkTensor *tensor)
 static void check_overlaps(Check *check)
 {
     const LkOp *op = check->op;
-    const LkTensor *tensors[] = {&op->x,     &op->weight, &op->bias, &op->in_scale, &op->in_shift, &op->out_scale,
-                                 &op->noise, &op->add,    &op->slopes};
+    const LkTensor *tensors[] = {&op->x,         &op->weight, &op->bias, &op->in_scale, &op->in_shift,
+                                 &op->out_scale, &op->noise,  &op->add,  &op->slopes};
     LkTensor scratch = {0};
 
     if (op->kind == LK_OP_CONV_UP) {

@@ -18,7 +18,7 @@ gsize lk_tensor_bytes(const LkTensor *tensor)
 
 const char *lk_op_name(LkOpKind kind)
 {
-    static const char *const names[LK_N_OPS] = {"conv",   "conv_up", "linear", "pool",     "scale_add",
+    static const char *const names[LK_N_OPS] = {"conv",     "conv_up", "linear", "pool",     "scale_add",
                                                 "upsample", "to_rgb",  "gate",   "image_in", "image_out"};
 
     return kind < LK_N_OPS ? names[kind] : "unknown";
@@ -61,6 +61,6 @@ gboolean lk_tensors_overlap(const LkTensor *a, const LkTensor *b)
 /* Whether two tensors are the same elements in the same places. */
 gboolean lk_tensors_same(const LkTensor *a, const LkTensor *b)
 {
-    return a->arena == b->arena && a->offset == b->offset && a->type == b->type && a->c == b->c && a->h == b->h &&
-           a->w == b->w;
+    return a->arena == b->arena && a->offset == b->offset && a->type == b->type && a->c == b->c &&
+           a->h == b->h && a->w == b->w;
 }

@@ -6,7 +6,13 @@
 
 #include "shaders-embedded.h"
 
-#define BOTH(name) {{name##_f32, sizeof name##_f32}, {name##_f16, sizeof name##_f16}}
+#define BOTH(name)                                                                                           \
+    {                                                                                                        \
+        {name##_f32, sizeof name##_f32},                                                                     \
+        {                                                                                                    \
+            name##_f16, sizeof name##_f16                                                                    \
+        }                                                                                                    \
+    }
 
 const LkShaderCode lk_shaders[LK_N_PROGRAMS][2] = {
     [LK_PROGRAM_CONV_LANES] = BOTH(conv_lanes),

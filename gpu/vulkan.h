@@ -45,12 +45,12 @@ typedef enum {
 typedef struct {
     guint32 in_c, in_h, in_w;
     guint32 out_c, out_h, out_w;
-    guint32 present;             /* bit per LkBinding that is really there */
-    guint32 act;                 /* LkActivation */
-    float slope, gain, clamp;    /* clamp 0: none */
-    guint32 first_channel;       /* of the output, where x or y is a part of CONV_UP's scratch */
-    guint32 first_group;         /* added to the work group's z: a part of a split dispatch */
-    guint32 stride;              /* of SCALE_ADD's add */
+    guint32 present;          /* bit per LkBinding that is really there */
+    guint32 act;              /* LkActivation */
+    float slope, gain, clamp; /* clamp 0: none */
+    guint32 first_channel;    /* of the output, where x or y is a part of CONV_UP's scratch */
+    guint32 first_group;      /* added to the work group's z: a part of a split dispatch */
+    guint32 stride;           /* of SCALE_ADD's add */
     guint32 add_h, add_w;
     guint32 base[LK_N_BINDINGS]; /* first element in each binding */
 } LkPush;
@@ -58,9 +58,9 @@ G_STATIC_ASSERT(sizeof(LkPush) <= 128);
 
 /* Specialisation constants by number: 0..2 work group size, 3 bit per binding that holds halves, the rest are the
  * program's own. */
-#define LK_MAX_SPEC 10
+#define LK_MAX_SPEC    10
 #define LK_SPEC_HALVES 3
-#define LK_SPEC_OWN 4
+#define LK_SPEC_OWN    4
 
 typedef struct {
     LkProgram program;
@@ -79,12 +79,12 @@ typedef struct {
 /* Which tiles suit a kind of device; see vulkan_tiles.c. */
 typedef struct {
     const char *name;
-    gboolean lanes;              /* conv_lanes and transpose_lanes instead of conv_shared and transpose_shared */
-    guint32 conv_group;          /* invocations per group of the shared kind */
-    guint32 channels[2];         /* its output channels per group: of small maps, of large ones */
-    guint32 flat_group;          /* invocations per group of the programs that map an invocation to elements */
-    guint32 reduce_group;        /* invocations per group of those that sum */
-    guint64 submit_flops;        /* most work in one submit */
+    gboolean lanes;       /* conv_lanes and transpose_lanes instead of conv_shared and transpose_shared */
+    guint32 conv_group;   /* invocations per group of the shared kind */
+    guint32 channels[2];  /* its output channels per group: of small maps, of large ones */
+    guint32 flat_group;   /* invocations per group of the programs that map an invocation to elements */
+    guint32 reduce_group; /* invocations per group of those that sum */
+    guint64 submit_flops; /* most work in one submit */
 } LkTiles;
 
 /* Convolution weights are stored in tiles of so many output channels: [o / 8][i][k][o % 8]. */

@@ -37,7 +37,8 @@ GBytes *lk_cache_read(const char *path)
     guint8 expected[DIGEST_SIZE];
     gsize size;
 
-    if (!g_file_get_contents(path, &data, &size, NULL) || size <= HEADER_SIZE || memcmp(data, MAGIC, MAGIC_SIZE) != 0)
+    if (!g_file_get_contents(path, &data, &size, NULL) || size <= HEADER_SIZE ||
+        memcmp(data, MAGIC, MAGIC_SIZE) != 0)
         return NULL;
     digest(data + HEADER_SIZE, size - HEADER_SIZE, expected);
     if (memcmp(data + MAGIC_SIZE, expected, DIGEST_SIZE) != 0)

@@ -11,9 +11,9 @@ static gboolean device_create(LkGpu *gpu, GError **error)
                                            .queueFamilyIndex = gpu->queue_family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
-    VkPhysicalDevice16BitStorageFeatures half = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
-        .storageBuffer16BitAccess = gpu->info.half_storage};
+    VkPhysicalDevice16BitStorageFeatures half = {.sType =
+                                                     VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
+                                                 .storageBuffer16BitAccess = gpu->info.half_storage};
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .pNext = &half,
                                      .queueCreateInfoCount = 1,
@@ -74,8 +74,7 @@ static gboolean gpu_choose(LkGpu *gpu, const char *selector, GError **error)
 LkGpu *lk_gpu_open(const char *selector, LkGpuFlags flags, GError **error)
 {
     LkGpu *gpu = g_new0(LkGpu, 1);
-    gboolean validate =
-        (flags & LK_GPU_VALIDATE) != 0 || g_strcmp0(g_getenv("LIKENESS_VALIDATE"), "1") == 0;
+    gboolean validate = (flags & LK_GPU_VALIDATE) != 0 || g_strcmp0(g_getenv("LIKENESS_VALIDATE"), "1") == 0;
 
     if (lk_instance_new(validate, &gpu->n_messages, &gpu->instance, &gpu->messenger, error) &&
         gpu_choose(gpu, selector, error) && device_create(gpu, error) && commands_create(gpu, error) &&

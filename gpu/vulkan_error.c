@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "vulkan.h"
 
-G_DEFINE_QUARK(lk-gpu-error-quark, lk_gpu_error)
+G_DEFINE_QUARK(lk - gpu - error - quark, lk_gpu_error)
 
 static const char *result_name(VkResult result)
 {

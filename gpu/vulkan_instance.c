@@ -7,7 +7,7 @@
 #include "vulkan.h"
 
 #define VALIDATION_LAYER "VK_LAYER_KHRONOS_validation"
-#define NO_DRIVER "No Vulkan driver was found; install mesa-vulkan-drivers or your GPU's driver."
+#define NO_DRIVER        "No Vulkan driver was found; install mesa-vulkan-drivers or your GPU's driver."
 
 /* The least a device must offer. */
 enum { MIN_BINDING = 128 << 20, MIN_SHARED = 32 << 10, MIN_PUSH = 128 };
@@ -91,8 +91,8 @@ gboolean lk_instance_new(gboolean validate, guint *n_messages, VkInstance *insta
         return FALSE;
     }
     if (validate) {
-        PFN_vkCreateDebugUtilsMessengerEXT create =
-            (PFN_vkCreateDebugUtilsMessengerEXT)vkGetInstanceProcAddr(*instance, "vkCreateDebugUtilsMessengerEXT");
+        PFN_vkCreateDebugUtilsMessengerEXT create = (PFN_vkCreateDebugUtilsMessengerEXT)vkGetInstanceProcAddr(
+            *instance, "vkCreateDebugUtilsMessengerEXT");
         create(*instance, &info, NULL, messenger);
     }
     return TRUE;
@@ -104,7 +104,8 @@ void lk_instance_free(VkInstance instance, VkDebugUtilsMessengerEXT messenger)
         return;
     if (messenger != VK_NULL_HANDLE) {
         PFN_vkDestroyDebugUtilsMessengerEXT destroy =
-            (PFN_vkDestroyDebugUtilsMessengerEXT)vkGetInstanceProcAddr(instance, "vkDestroyDebugUtilsMessengerEXT");
+            (PFN_vkDestroyDebugUtilsMessengerEXT)vkGetInstanceProcAddr(instance,
+                                                                       "vkDestroyDebugUtilsMessengerEXT");
         destroy(instance, messenger, NULL);
     }
     vkDestroyInstance(instance, NULL);
@@ -156,9 +157,10 @@ static guint64 device_memory(VkPhysicalDevice physical)
 
 static gboolean has_half_storage(VkPhysicalDevice physical)
 {
-    VkPhysicalDevice16BitStorageFeatures half = {.sType =
-                                                     VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES};
-    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &half};
+    VkPhysicalDevice16BitStorageFeatures half = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                          .pNext = &half};
 
     vkGetPhysicalDeviceFeatures2(physical, &features);
     return half.storageBuffer16BitAccess;
@@ -169,7 +171,8 @@ gboolean lk_has_shuffle(VkPhysicalDevice physical)
 {
     VkPhysicalDeviceSubgroupProperties subgroup = {.sType =
                                                        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
-    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup};
+    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                       .pNext = &subgroup};
 
     vkGetPhysicalDeviceProperties2(physical, &all);
     return (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
@@ -196,7 +199,8 @@ static char *version_string(guint32 version)
 static char *driver_string(VkPhysicalDevice physical, const VkPhysicalDeviceProperties *properties)
 {
     VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
-    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
+    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                       .pNext = &driver};
 
     /* Core in 1.2; a 1.1 device has only the number. */
     if (properties->apiVersion < VK_API_VERSION_1_2)
@@ -211,7 +215,8 @@ static LkCandidate *candidate_new(VkPhysicalDevice physical, const VkPhysicalDev
                                                        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
     VkPhysicalDeviceMaintenance3Properties limits = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES, .pNext = &subgroup};
-    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &limits};
+    VkPhysicalDeviceProperties2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                       .pNext = &limits};
     LkCandidate *candidate = g_new0(LkCandidate, 1);
 
     vkGetPhysicalDeviceProperties2(physical, &all);
@@ -319,10 +324,12 @@ const LkCandidate *lk_candidates_choose(GPtrArray *candidates, const char *selec
             return candidate;
     }
     if (candidates->len == 0)
-        g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_NO_DEVICE,
-                    "No Vulkan device can be used; Likeness needs Vulkan 1.1 with storage buffers of 128 MiB.");
+        g_set_error(
+            error, LK_GPU_ERROR, LK_GPU_ERROR_NO_DEVICE,
+            "No Vulkan device can be used; Likeness needs Vulkan 1.1 with storage buffers of 128 MiB.");
     else
-        g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_NO_DEVICE, "No Vulkan device is called “%s”.", selector);
+        g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_NO_DEVICE, "No Vulkan device is called “%s”.",
+                    selector);
     return NULL;
 }
 

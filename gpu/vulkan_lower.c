@@ -147,7 +147,8 @@ static void lower_conv_shared(const LkGpu *gpu, const LkOp *op, LkDispatch *disp
 static void lower_conv(const LkGpu *gpu, const LkOp *op, GArray *dispatches)
 {
     static const LkBinding bindings[] = {LK_BIND_IN_SCALE, LK_BIND_IN_SHIFT};
-    LkDispatch dispatch = dispatch_new(gpu->tiles->lanes ? LK_PROGRAM_CONV_LANES : LK_PROGRAM_CONV_SHARED, op);
+    LkDispatch dispatch =
+        dispatch_new(gpu->tiles->lanes ? LK_PROGRAM_CONV_LANES : LK_PROGRAM_CONV_SHARED, op);
 
     bind_weights(&dispatch, op);
     bind_all(&dispatch, op, bindings, G_N_ELEMENTS(bindings));
@@ -190,7 +191,8 @@ static void lower_transpose(const LkGpu *gpu, const LkOp *op, const LkTensor *sc
     LkDispatch dispatch;
 
     part.y = *scratch;
-    dispatch = dispatch_new(gpu->tiles->lanes ? LK_PROGRAM_TRANSPOSE_LANES : LK_PROGRAM_TRANSPOSE_SHARED, &part);
+    dispatch =
+        dispatch_new(gpu->tiles->lanes ? LK_PROGRAM_TRANSPOSE_LANES : LK_PROGRAM_TRANSPOSE_SHARED, &part);
     bind_weights(&dispatch, op);
     bind(&dispatch, LK_BIND_IN_SCALE, &op->in_scale);
     dispatch.push.first_channel = first;
@@ -212,7 +214,8 @@ static void lower_transpose(const LkGpu *gpu, const LkOp *op, const LkTensor *sc
     g_array_append_val(dispatches, dispatch);
 }
 
-static void lower_fir(const LkGpu *gpu, const LkOp *op, const LkTensor *scratch, guint first, GArray *dispatches)
+static void lower_fir(const LkGpu *gpu, const LkOp *op, const LkTensor *scratch, guint first,
+                      GArray *dispatches)
 {
     const guint32 own[] = {op->y.w % 4 == 0, has_curve(op)};
     LkOp part = *op;
@@ -233,9 +236,8 @@ static void lower_conv_up(const LkGpu *gpu, const LkOp *op, GArray *dispatches)
     guint part = scratch_channels(gpu, op->y.c, op->x.h, op->x.w, op->scratch.type);
 
     for (guint first = 0; first < op->y.c; first += part) {
-        const LkTensor scratch = {op->scratch.arena,      op->scratch.offset,
-                                  MIN(part, op->y.c - first), 2 * op->x.h + 1,
-                                  (guint)scratch_row(op->x.w), op->scratch.type};
+        const LkTensor scratch = {op->scratch.arena, op->scratch.offset,          MIN(part, op->y.c - first),
+                                  2 * op->x.h + 1,   (guint)scratch_row(op->x.w), op->scratch.type};
 
         lower_transpose(gpu, op, &scratch, first, dispatches);
         lower_fir(gpu, op, &scratch, first, dispatches);
@@ -265,14 +267,31 @@ static void lower_pool(const LkGpu *gpu, const LkOp *op, GArray *dispatches)
     g_array_append_val(dispatches, dispatch);
 }
 
-/* Ops whose invocations each make one pixel of one channel, or of all. */
-static void lower_flat(const LkGpu *gpu, const LkOp *op, LkProgram program, guint32 channels, GArray *dispatches)
+/* Pixels an invocation makes: four where rows (TO_RGB) or planes are made of fours. */
+static guint32 flat_pixels(const LkOp *op)
+{
+    switch (op->kind) {
+    case LK_OP_TO_RGB: /* without a smaller picture to add, a width may be odd */
+        return op->y.w % 4 == 0 ? 4 : 2;
+    case LK_OP_SCALE_ADD:
+    case LK_OP_GATE:
+        return (guint64)op->y.h * op->y.w % 4 == 0 && lk_op_stride(op) == 1 ? 4 : 1;
+    default:
+        return 1;
+    }
+}
+
+/* Ops whose invocations each make some pixels of one channel, or of all. */
+static void lower_flat(const LkGpu *gpu, const LkOp *op, LkProgram program, guint32 channels,
+                       GArray *dispatches)
 {
     static const LkBinding bindings[] = {LK_BIND_WEIGHT, LK_BIND_BIAS, LK_BIND_IN_SCALE, LK_BIND_ADD};
     LkDispatch dispatch = dispatch_new(program, op);
+    guint32 pixels = flat_pixels(op), quads = pixels == 4;
 
     bind_all(&dispatch, op, bindings, G_N_ELEMENTS(bindings));
-    set_grid(&dispatch, gpu->tiles->flat_group, (guint64)op->y.h * op->y.w, channels);
+    set_own(&dispatch, &quads, 1);
+    set_grid(&dispatch, gpu->tiles->flat_group, parts((guint64)op->y.h * op->y.w, pixels), channels);
     g_array_append_val(dispatches, dispatch);
 }
 

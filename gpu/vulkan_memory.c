@@ -20,7 +20,8 @@ static int memory_type_find(const LkGpu *gpu, guint32 allowed, VkMemoryPropertyF
 
 static int memory_type_for(const LkGpu *gpu, LkArenaUse use, guint32 allowed)
 {
-    const VkMemoryPropertyFlags host = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    const VkMemoryPropertyFlags host =
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     int type;
 
     if (use == LK_ARENA_DEVICE) {
@@ -142,12 +143,13 @@ void lk_commands_begin_barrier(VkCommandBuffer commands)
                                      .srcAccessMask = accesses | VK_ACCESS_HOST_WRITE_BIT,
                                      .dstAccessMask = accesses};
 
-    vkCmdPipelineBarrier(commands, stages | VK_PIPELINE_STAGE_HOST_BIT, stages, 0, 1, &barrier, 0, NULL, 0, NULL);
+    vkCmdPipelineBarrier(commands, stages | VK_PIPELINE_STAGE_HOST_BIT, stages, 0, 1, &barrier, 0, NULL, 0,
+                         NULL);
 }
 
 /* One copy between an arena and the staging arena, waited for. */
-static gboolean copy_now(LkGpu *gpu, VkBuffer from, gsize from_offset, VkBuffer to, gsize to_offset, gsize size,
-                         GError **error)
+static gboolean copy_now(LkGpu *gpu, VkBuffer from, gsize from_offset, VkBuffer to, gsize to_offset,
+                         gsize size, GError **error)
 {
     const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
                                             .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
@@ -160,15 +162,16 @@ static gboolean copy_now(LkGpu *gpu, VkBuffer from, gsize from_offset, VkBuffer 
     if (result == VK_SUCCESS) {
         lk_commands_begin_barrier(gpu->copy_commands);
         vkCmdCopyBuffer(gpu->copy_commands, from, to, 1, &region);
-        vkCmdPipelineBarrier(gpu->copy_commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1,
-                             &to_host, 0, NULL, 0, NULL);
+        vkCmdPipelineBarrier(gpu->copy_commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_HOST_BIT,
+                             0, 1, &to_host, 0, NULL, 0, NULL);
         result = vkEndCommandBuffer(gpu->copy_commands);
     }
     if (result != VK_SUCCESS) {
         lk_gpu_set_vk_error(gpu, error, result, "recording a copy");
         return FALSE;
     }
-    return lk_gpu_submit(gpu, gpu->copy_commands, gpu->fences[0], error) && lk_gpu_wait(gpu, gpu->fences[0], error);
+    return lk_gpu_submit(gpu, gpu->copy_commands, gpu->fences[0], error) &&
+           lk_gpu_wait(gpu, gpu->fences[0], error);
 }
 
 static gboolean transfer_check(LkArena *arena, gsize offset, gsize size, GError **error)
@@ -180,8 +183,8 @@ static gboolean transfer_check(LkArena *arena, gsize offset, gsize size, GError 
     if (offset % 4 == 0 && offset <= arena->size && size <= arena->size - offset)
         return TRUE;
     g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID,
-                "%" G_GSIZE_FORMAT " bytes at %" G_GSIZE_FORMAT " of an arena of %" G_GSIZE_FORMAT " bytes", size,
-                offset, arena->size);
+                "%" G_GSIZE_FORMAT " bytes at %" G_GSIZE_FORMAT " of an arena of %" G_GSIZE_FORMAT " bytes",
+                size, offset, arena->size);
     return FALSE;
 }
 

@@ -70,7 +70,8 @@ static VkResult layouts_create(LkGpu *gpu)
                                                      .descriptorCount = 1,
                                                      .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
     result = vkCreateDescriptorSetLayout(gpu->device, &set, NULL, &gpu->set_layout);
-    return result == VK_SUCCESS ? vkCreatePipelineLayout(gpu->device, &layout, NULL, &gpu->pipeline_layout) : result;
+    return result == VK_SUCCESS ? vkCreatePipelineLayout(gpu->device, &layout, NULL, &gpu->pipeline_layout)
+                                : result;
 }
 
 static VkResult cache_create(LkGpu *gpu, LkGpuFlags flags)
@@ -157,12 +158,13 @@ static VkResult pipeline_create(LkGpu *gpu, const LkPipelineKey *key, VkPipeline
     VkSpecializationMapEntry map[LK_MAX_SPEC];
     const VkSpecializationInfo specialization = {
         .mapEntryCount = LK_MAX_SPEC, .pMapEntries = map, .dataSize = sizeof key->spec, .pData = key->spec};
-    VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-                                        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                                                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                                                  .pName = "main",
-                                                  .pSpecializationInfo = &specialization},
-                                        .layout = gpu->pipeline_layout};
+    VkComputePipelineCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                  .pName = "main",
+                  .pSpecializationInfo = &specialization},
+        .layout = gpu->pipeline_layout};
     VkResult result = module_get(gpu, key->program, key->spec[LK_SPEC_HALVES] != 0, &info.stage.module);
 
     for (guint32 i = 0; i < LK_MAX_SPEC; i++)

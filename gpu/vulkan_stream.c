@@ -64,7 +64,8 @@ static void record_barrier(VkCommandBuffer commands, VkPipelineStageFlags stage,
                                      .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
                                      .dstAccessMask = access};
 
-    vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, stage, 0, 1, &barrier, 0, NULL, 0, NULL);
+    vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, stage, 0, 1, &barrier, 0, NULL, 0,
+                         NULL);
 }
 
 /* ---- steps --------------------------------------------------------------------------------------------------- */
@@ -179,8 +180,8 @@ static gboolean sets_create(LkStream *stream, GError **error)
 static void record_step(LkGpu *gpu, VkCommandBuffer commands, const Step *step)
 {
     vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, step->pipeline);
-    vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, gpu->pipeline_layout, 0, 1, &step->set, 0,
-                            NULL);
+    vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, gpu->pipeline_layout, 0, 1, &step->set,
+                            0, NULL);
     vkCmdPushConstants(commands, gpu->pipeline_layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(LkPush),
                        &step->dispatch.push);
     vkCmdDispatch(commands, step->dispatch.groups[0], step->dispatch.groups[1], step->dispatch.groups[2]);
@@ -188,7 +189,8 @@ static void record_step(LkGpu *gpu, VkCommandBuffer commands, const Step *step)
 
 static void record_steps(LkStream *stream, VkCommandBuffer commands, guint first, guint end)
 {
-    Hazards hazards = {g_array_new(FALSE, FALSE, sizeof(LkTensor)), g_array_new(FALSE, FALSE, sizeof(LkTensor))};
+    Hazards hazards = {g_array_new(FALSE, FALSE, sizeof(LkTensor)),
+                       g_array_new(FALSE, FALSE, sizeof(LkTensor))};
 
     for (guint i = first; i < end; i++) {
         const Step *step = &g_array_index(stream->steps, Step, i);
@@ -362,7 +364,8 @@ static gboolean flight_submit(Flight *flight, VkCommandBuffer commands, GError *
 static double stream_seconds(const LkStream *stream)
 {
     const LkGpu *gpu = stream->gpu;
-    guint64 ticks[2], mask = gpu->timestamp_bits >= 64 ? G_MAXUINT64 : ((guint64)1 << gpu->timestamp_bits) - 1;
+    guint64 ticks[2],
+        mask = gpu->timestamp_bits >= 64 ? G_MAXUINT64 : ((guint64)1 << gpu->timestamp_bits) - 1;
 
     if (stream->queries == VK_NULL_HANDLE ||
         vkGetQueryPoolResults(gpu->device, stream->queries, 0, 2, sizeof ticks, ticks, sizeof ticks[0],

@@ -13,8 +13,8 @@ gsize lk_gpu_weights_size(const LkGpu *gpu, LkOpKind op, guint o, guint i, guint
     return padded * i * k * k * lk_type_size(type);
 }
 
-void lk_gpu_weights_pack(const LkGpu *gpu, LkOpKind op, guint o, guint i, guint k, LkType type, const float *weights,
-                         gpointer dst)
+void lk_gpu_weights_pack(const LkGpu *gpu, LkOpKind op, guint o, guint i, guint k, LkType type,
+                         const float *weights, gpointer dst)
 {
     gsize n = lk_gpu_weights_size(gpu, op, o, i, k, type) / lk_type_size(type), taps = (gsize)i * k * k;
 

@@ -6,11 +6,15 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
+layout(constant_id = 4) const bool quads = false; // four pixels at once
+
 void main()
 {
-    uint pixel = flat_index(), c = layer_index(), plane = p.out_h * p.out_w;
-    if (pixel >= plane)
+    uint index = flat_index(), plane = p.out_h * p.out_w, n = quads ? plane / 4 : plane, at = layer_index() * n + index;
+    if (index >= n)
         return;
-    uint at = c * plane + pixel;
-    store_y(at, load_x(at) + load_weight(pixel) * load_add(at));
+    if (quads)
+        store_y4(at, load_x4(at) + load_weight4(index) * load_add4(at));
+    else
+        store_y(at, load_x(at) + load_weight(index) * load_add(at));
 }

@@ -5,39 +5,56 @@
 // zero-insertion and the filter [1,3,3,1] x [1,3,3,1] / 16 with padding (2,1).
 
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 
-// Row 2y of the upsampled picture has (1,3)/4 of rows y-1 and y, row 2y+1 has (3,1)/4 of rows y and y+1.
-float upsampled(uint o, int row, int column)
+layout(constant_id = 4) const bool quads = false; // four pixels of a row at once, else two
+
+// Row 2y of the upsampled picture has (1,3)/4 of rows y-1 and y, row 2y+1 has (3,1)/4 of rows y and y+1; columns too.
+// One smaller row, filtered along columns: the pixels from x on, which is even.
+vec4 upsampled_row(uint o, int row, int x)
 {
-    int h = int(p.out_h / 2), w = int(p.out_w / 2);
-    int y0 = (row + 1) / 2 - 1, x0 = (column + 1) / 2 - 1;
-    vec2 weight_y = (row & 1) == 0 ? vec2(0.25, 0.75) : vec2(0.75, 0.25);
-    vec2 weight_x = (column & 1) == 0 ? vec2(0.25, 0.75) : vec2(0.75, 0.25);
-    float sum = 0.0;
-    for (int v = 0; v < 2; v++)
-        for (int u = 0; u < 2; u++)
-            if (y0 + v >= 0 && y0 + v < h && x0 + u >= 0 && x0 + u < w)
-                sum += weight_y[v] * weight_x[u] * load_add((o * uint(h) + uint(y0 + v)) * uint(w) + uint(x0 + u));
-    return sum;
+    int h = int(p.out_h / 2), w = int(p.out_w / 2), first = x / 2 - 1;
+    float v[4];
+    [[unroll]] for (int j = 0; j < 4; j++)
+        v[j] = row >= 0 && row < h && first + j >= 0 && first + j < w && (quads || j < 3)
+                   ? load_add(uint((int(o) * h + clamp(row, 0, h - 1)) * w + clamp(first + j, 0, w - 1)))
+                   : 0.0;
+    return vec4(0.25 * v[0] + 0.75 * v[1], 0.75 * v[1] + 0.25 * v[2], 0.25 * v[1] + 0.75 * v[2],
+                0.75 * v[2] + 0.25 * v[3]);
+}
+
+vec4 upsampled(uint o, int y, int x)
+{
+    int above = (y + 1) / 2 - 1;
+    float share = (y & 1) == 0 ? 0.25 : 0.75;
+    return share * upsampled_row(o, above, x) + (1.0 - share) * upsampled_row(o, above + 1, x);
 }
 
 void main()
 {
-    uint pixel = flat_index(), plane = p.out_h * p.out_w;
+    uint size = quads ? 4 : 2, plane = p.out_h * p.out_w, pixel = flat_index() * size;
     if (pixel >= plane)
         return;
-    vec3 sum = vec3(0.0);
+    vec4 sum[3] = vec4[](vec4(0.0), vec4(0.0), vec4(0.0));
     for (uint i = 0; i < p.in_c; i++) {
-        float v = load_x(i * plane + pixel) * in_scale[i + p.base[BIND_IN_SCALE]];
-        sum += v * vec3(load_weight(i), load_weight(p.in_c + i), load_weight(2 * p.in_c + i));
+        uint at = i * plane + pixel;
+        vec4 v = quads ? load_x4(at / 4) : vec4(load_x(at), load_x(at + 1), 0.0, 0.0);
+        v *= in_scale[i + p.base[BIND_IN_SCALE]];
+        [[unroll]] for (uint o = 0; o < 3; o++)
+            sum[o] += load_weight(o * p.in_c + i) * v;
     }
-    for (uint o = 0; o < 3; o++) {
-        float v = sum[o] + bias[o + p.base[BIND_BIAS]];
-        if (p.clamp > 0.0)
-            v = clamp(v, -p.clamp, p.clamp);
+    [[unroll]] for (uint o = 0; o < 3; o++) {
+        float bound = p.clamp > 0.0 ? p.clamp : 3.4e38;
+        vec4 v = clamp(sum[o] + bias[o + p.base[BIND_BIAS]], -bound, bound);
         if (is_present(BIND_ADD))
             v += upsampled(o, int(pixel / p.out_w), int(pixel % p.out_w));
-        store_y(o * plane + pixel, v);
+        if (quads) {
+            store_y4((o * plane + pixel) / 4, v);
+        } else {
+            store_y(o * plane + pixel, v.x);
+            if (pixel + 1 < plane)
+                store_y(o * plane + pixel + 1, v.y);
+        }
     }
 }

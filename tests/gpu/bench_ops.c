@@ -17,19 +17,24 @@ typedef struct {
 } Shape;
 
 static const Shape shapes[] = {
-    {LK_OP_CONV, 128, 128, 8, 3, 1},   {LK_OP_CONV, 128, 128, 16, 3, 1}, {LK_OP_CONV, 128, 128, 32, 3, 1},
-    {LK_OP_CONV, 64, 64, 64, 3, 1},    {LK_OP_CONV, 32, 32, 128, 3, 1},  {LK_OP_CONV, 16, 16, 256, 3, 1},
-    {LK_OP_CONV, 64, 64, 64, 3, 2},    {LK_OP_CONV, 64, 128, 32, 1, 1},  {LK_OP_CONV, 3, 32, 256, 3, 1},
-    {LK_OP_CONV, 64, 1, 64, 3, 1},     {LK_OP_CONV_UP, 128, 128, 4, 3, 1}, {LK_OP_CONV_UP, 128, 128, 16, 3, 1},
-    {LK_OP_CONV_UP, 64, 32, 64, 3, 1}, {LK_OP_CONV_UP, 32, 16, 128, 3, 1}, {LK_OP_LINEAR, 512, 512, 1, 0, 0},
-    {LK_OP_TO_RGB, 16, 3, 256, 0, 0},  {LK_OP_SCALE_ADD, 64, 64, 64, 0, 1}, {LK_OP_GATE, 64, 64, 64, 0, 0},
-    {LK_OP_POOL, 64, 64, 64, 0, 0},    {LK_OP_UPSAMPLE, 64, 64, 32, 0, 0}, {LK_OP_IMAGE_OUT, 3, 4, 256, 0, 0},
+    {LK_OP_CONV, 128, 128, 8, 3, 1},     {LK_OP_CONV, 128, 128, 16, 3, 1},
+    {LK_OP_CONV, 128, 128, 32, 3, 1},    {LK_OP_CONV, 64, 64, 64, 3, 1},
+    {LK_OP_CONV, 32, 32, 128, 3, 1},     {LK_OP_CONV, 16, 16, 256, 3, 1},
+    {LK_OP_CONV, 64, 64, 64, 3, 2},      {LK_OP_CONV, 64, 128, 32, 1, 1},
+    {LK_OP_CONV, 3, 32, 256, 3, 1},      {LK_OP_CONV, 64, 1, 64, 3, 1},
+    {LK_OP_CONV_UP, 128, 128, 4, 3, 1},  {LK_OP_CONV_UP, 128, 128, 16, 3, 1},
+    {LK_OP_CONV_UP, 64, 32, 64, 3, 1},   {LK_OP_CONV_UP, 32, 16, 128, 3, 1},
+    {LK_OP_LINEAR, 512, 512, 1, 0, 0},   {LK_OP_TO_RGB, 16, 3, 256, 0, 0},
+    {LK_OP_SCALE_ADD, 64, 64, 64, 0, 1}, {LK_OP_GATE, 64, 64, 64, 0, 0},
+    {LK_OP_POOL, 64, 64, 64, 0, 0},      {LK_OP_UPSAMPLE, 64, 64, 32, 0, 0},
+    {LK_OP_IMAGE_OUT, 3, 4, 256, 0, 0},
 };
 
 static LkOp make_op(TestBench *bench, const Shape *shape, LkType type)
 {
     guint stride = MAX(shape->stride, 1), out = (shape->size - 1) / stride + 1;
-    LkOp op = {.kind = shape->kind, .kernel = shape->kernel, .stride = stride, .act = LK_ACT_LRELU, .slope = 0.2f};
+    LkOp op = {
+        .kind = shape->kind, .kernel = shape->kernel, .stride = stride, .act = LK_ACT_LRELU, .slope = 0.2f};
 
     op.x = test_tensor(bench, shape->i, shape->size, shape->size, type);
     if (shape->kind == LK_OP_CONV_UP || shape->kind == LK_OP_UPSAMPLE)

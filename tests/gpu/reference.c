@@ -133,7 +133,7 @@ static void conv_up(const Run *run)
     static const double taps[4] = {0.25, 0.75, 0.75, 0.25};
     const LkOp *op = run->op;
     guint h = 2 * op->x.h + 1, w = 2 * op->x.w + 1;
-    g_autofree double *plane = g_new(double, (gsize)h * w);
+    g_autofree double *plane = g_new(double, (gsize)h *w);
 
     for (guint o = 0; o < op->y.c; o++) {
         memset(plane, 0, sizeof *plane * h * w);
@@ -231,7 +231,9 @@ static double one_element(const Run *run, guint c, guint y, guint x)
 {
     const LkOp *op = run->op;
     guint stride = MAX(op->stride, 1);
-    double v = op->kind == LK_OP_IMAGE_IN || op->kind == LK_OP_UPSAMPLE ? 0 : map(run, &op->x, c % op->x.c, (gint)y, (gint)x);
+    double v = op->kind == LK_OP_IMAGE_IN || op->kind == LK_OP_UPSAMPLE
+                   ? 0
+                   : map(run, &op->x, c % op->x.c, (gint)y, (gint)x);
 
     switch (op->kind) {
     case LK_OP_SCALE_ADD:

@@ -86,7 +86,8 @@ LkTensor test_weights_from(TestBench *bench, LkOpKind op, guint o, guint i, guin
 
 LkTensor test_scratch(TestBench *bench, guint o, guint h, guint w, LkType type)
 {
-    return (LkTensor){bench->arena, take(bench, lk_gpu_scratch_size(bench->gpu, o, h, w, type)), 1, 1, 1, type};
+    return (LkTensor){bench->arena, take(bench, lk_gpu_scratch_size(bench->gpu, o, h, w, type)), 1, 1, 1,
+                      type};
 }
 
 float *test_read(TestBench *bench, const LkTensor *tensor)

@@ -91,7 +91,8 @@ static void test_arena_limits(void)
     g_assert_null(lk_arena_new(bench.gpu, LK_ARENA_DEVICE, 0, &error));
     g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID);
     g_clear_error(&error);
-    g_assert_null(lk_arena_new(bench.gpu, LK_ARENA_DEVICE, lk_gpu_info(bench.gpu)->max_allocation + 1, &error));
+    g_assert_null(
+        lk_arena_new(bench.gpu, LK_ARENA_DEVICE, lk_gpu_info(bench.gpu)->max_allocation + 1, &error));
     g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_OUT_OF_MEMORY);
     lk_gpu_memory(bench.gpu, &held_after, NULL);
     g_assert_cmpuint(held_after, ==, held);
@@ -326,7 +327,8 @@ static void test_slices(void)
 static void test_cache_file(void)
 {
     g_autofree char *folder = g_dir_make_tmp("likeness-XXXXXX", NULL);
-    g_autofree char *sub = g_build_filename(folder, "sub", NULL), *path = g_build_filename(sub, "cache", NULL);
+    g_autofree char *sub = g_build_filename(folder, "sub", NULL),
+                    *path = g_build_filename(sub, "cache", NULL);
     g_autoptr(GBytes) whole = NULL;
     g_autofree char *bytes = NULL;
     gsize size;

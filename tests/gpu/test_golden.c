@@ -50,8 +50,8 @@ static LkTensor conv_weights_of(LkOpKind kind, const char *name)
 {
     g_autoptr(LkNpy) npy = lk_npy_golden(layer, name);
 
-    return test_weights_from(&bench, kind, (guint)npy->dims[0], (guint)npy->dims[1], (guint)npy->dims[2], type,
-                             npy->data);
+    return test_weights_from(&bench, kind, (guint)npy->dims[0], (guint)npy->dims[1], (guint)npy->dims[2],
+                             type, npy->data);
 }
 
 static LkTensor append(LkOp op)
@@ -107,7 +107,8 @@ static LkTensor linear(LkTensor x, const char *weight, const char *bias, float g
 
 static void test_affine(void)
 {
-    LkTensor w = map_of("x"), y = linear(w, "weight", "bias", 1), y_torgb = linear(w, "weight", "bias", 0.25f);
+    LkTensor w = map_of("x"), y = linear(w, "weight", "bias", 1),
+             y_torgb = linear(w, "weight", "bias", 0.25f);
 
     run_ops();
     check(y, "y");
@@ -131,7 +132,8 @@ static LkTensor demodulation(LkTensor styles, const char *name)
 
 static LkTensor noise(void)
 {
-    g_autoptr(LkNpy) plane = lk_npy_golden(layer, "noise_const"), strength = lk_npy_golden(layer, "noise_strength");
+    g_autoptr(LkNpy) plane = lk_npy_golden(layer, "noise_const"),
+                     strength = lk_npy_golden(layer, "noise_strength");
 
     for (gsize i = 0; i < plane->n; i++)
         plane->data[i] *= strength->data[0];

@@ -16,7 +16,7 @@ static TestBench bench;
 typedef struct {
     GRand *random;
     LkType maps, filters; /* what x, y and add, and weights, are stored as */
-    float *weights;  /* plain convolution weights, rounded as stored */
+    float *weights;       /* plain convolution weights, rounded as stored */
 } Case;
 
 static gboolean coin(Case *test)
@@ -242,12 +242,14 @@ static double case_error(Case *test, const LkOp *op)
 
 static void describe(const LkOp *op, double error)
 {
-    g_test_message("%s: x %ux%ux%u type %d, y %ux%ux%u type %d, weight type %d, kernel %u, stride %u, act %d%s%s%s%s%s%s, gain %g, clamp %g: %.2e",
-                   lk_op_name(op->kind), op->x.c, op->x.h, op->x.w, op->x.type, op->y.c, op->y.h, op->y.w, op->y.type,
-                   op->weight.type, op->kernel, op->stride, op->act,
+    g_test_message("%s: x %ux%ux%u type %d, y %ux%ux%u type %d, weight type %d, kernel %u, stride %u, act "
+                   "%d%s%s%s%s%s%s, gain %g, clamp %g: %.2e",
+                   lk_op_name(op->kind), op->x.c, op->x.h, op->x.w, op->x.type, op->y.c, op->y.h, op->y.w,
+                   op->y.type, op->weight.type, op->kernel, op->stride, op->act,
                    op->bias.arena ? ", bias" : "", op->in_scale.arena ? ", in_scale" : "",
                    op->in_shift.arena ? ", in_shift" : "", op->out_scale.arena ? ", out_scale" : "",
-                   op->noise.arena ? ", noise" : "", op->add.arena ? ", add" : "", op->gain, op->clamp, error);
+                   op->noise.arena ? ", noise" : "", op->add.arena ? ", add" : "", op->gain, op->clamp,
+                   error);
 }
 
 static void run_cases(LkOpKind kind, gboolean halves)

@@ -19,7 +19,8 @@ static LkTensor golden_map(const char *layer, const char *name)
 {
     g_autoptr(LkNpy) npy = lk_npy_golden(layer, name);
 
-    return test_tensor_from(&bench, (guint)npy->dims[1], (guint)npy->dims[2], (guint)npy->dims[3], LK_F32, npy->data);
+    return test_tensor_from(&bench, (guint)npy->dims[1], (guint)npy->dims[2], (guint)npy->dims[3], LK_F32,
+                            npy->data);
 }
 
 static float *rule_values(const char *layer, const char *part, float scale, gsize n)
@@ -141,12 +142,16 @@ static void test_alignment_and_extraction(void)
     x = concat("enc_feat", "F_feats");
     x = plain("alignment.first_layer", 1, 1, x, WIDTH);
     f1 = unit("alignment.conv1.0", x, WIDTH, 1, LK_ACT_NONE);
-    f2 = unit("alignment.conv2.1", unit("alignment.conv2.0", f1, WIDTH, 2, LK_ACT_NONE), WIDTH, 1, LK_ACT_NONE);
-    f3 = unit("alignment.conv3.1", unit("alignment.conv3.0", f2, WIDTH, 2, LK_ACT_NONE), WIDTH, 1, LK_ACT_NONE);
+    f2 = unit("alignment.conv2.1", unit("alignment.conv2.0", f1, WIDTH, 2, LK_ACT_NONE), WIDTH, 1,
+              LK_ACT_NONE);
+    f3 = unit("alignment.conv3.1", unit("alignment.conv3.0", f2, WIDTH, 2, LK_ACT_NONE), WIDTH, 1,
+              LK_ACT_NONE);
     d1 = up(f3, f2.h, f2);
-    d1 = unit("alignment.dconv1.1", unit("alignment.dconv1.0", d1, WIDTH, 1, LK_ACT_NONE), WIDTH, 1, LK_ACT_NONE);
+    d1 = unit("alignment.dconv1.1", unit("alignment.dconv1.0", d1, WIDTH, 1, LK_ACT_NONE), WIDTH, 1,
+              LK_ACT_NONE);
     d2 = up(d1, f1.h, f1);
-    d3 = unit("alignment.dconv2.1", unit("alignment.dconv2.0", d2, WIDTH, 1, LK_ACT_NONE), WIDTH, 1, LK_ACT_NONE);
+    d3 = unit("alignment.dconv2.1", unit("alignment.dconv2.0", d2, WIDTH, 1, LK_ACT_NONE), WIDTH, 1,
+              LK_ACT_NONE);
     out = plain("alignment.out_layer", 1, 0.6, d3, WIDTH);
     check("e1_8x8", "aligned", out);
 
