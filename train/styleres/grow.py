@@ -26,9 +26,10 @@ class Cuts:
 
     MARGIN = 2      # cells at a cut's border whose neighbours are missing
 
-    def __init__(self, model, folder, batch=8):
+    def __init__(self, model, folder, share=slice(None), batch=8):
+        """share: which of the training portraits this process uses."""
         with np.load(os.path.join(folder, f"real{model.config['resolution']}.npz")) as data:
-            self.targets = data["img"][~data["hold"].astype(bool)]
+            self.targets = data["img"][~data["hold"].astype(bool)][share]
         parts = [self._features(model, self.targets[k:k + batch]) for k in range(0, len(self.targets), batch)]
         self.features, self.pictures, self.codes = (torch.cat(part) for part in zip(*parts))
 
@@ -62,7 +63,6 @@ class Cuts:
 
 
 def block_parameters(model):
-    """The last block and the constants of the rows of w+ that it alone reads."""
     return list(model.synthesis.block(model.config["resolution"]).parameters())
 
 
@@ -120,7 +120,7 @@ def main():
     torch.nn.init.zeros_(model.synthesis.block(model.config["resolution"]).torgb.bias)
     for parameter in block_parameters(model):
         parameter.requires_grad_(True)
-    cuts = Cuts(model, options.data)
+    cuts = Cuts(model, options.data, slice(processes.rank, None, processes.world))
     steps = train_block(model, cuts, settings["grow"], settings["loss"], processes,
                         options.minutes or settings["grow"]["minutes"])
     if processes.rank == 0:

@@ -74,6 +74,13 @@ class Losses(nn.Module):
         return 1 + self.loss["change"] * (smooth / 0.3).clamp(max=1)
 
 
+def kind_of(name):
+    """Which learning rate a parameter has."""
+    if "modify_feature" in name:
+        return "gate" if ".convs2." in name else "residual"
+    return "generator" if name == "latent_avg" else name.split(".")[0]
+
+
 def shrink(picture, side):
     return F.avg_pool2d(picture, picture.shape[2] // side) if picture.shape[2] > side else picture
 
@@ -140,11 +147,10 @@ class Trainer:
 
     def _optimizer(self):
         rates = {"direction": self.settings["direction_rate"], "e4e": self.settings["encoder_rate"],
-                 "residual": self.settings["residual_rate"], "generator": 1.0}
+                 "residual": self.settings["residual_rate"], "gate": self.settings["gate_rate"], "generator": 1.0}
         groups = {kind: [] for kind in rates}
         for name, parameter in self.model.named_parameters():
-            groups["residual" if "modify_feature" in name else name.split(".")[0].replace("latent_avg", "generator")
-                   ].append(parameter)
+            groups[kind_of(name)].append(parameter)
         return Adam([{"params": groups[kind], "factor": rate} for kind, rate in rates.items()],
                                 lr=self.settings["learning_rate"], betas=(0.9, 0.99))
 
