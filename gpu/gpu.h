@@ -38,24 +38,24 @@ typedef struct _LkArena LkArena;
 typedef struct _LkStream LkStream;
 
 typedef enum { /* in order of preference */
-    LK_GPU_DISCRETE,
-    LK_GPU_INTEGRATED,
-    LK_GPU_VIRTUAL,
-    LK_GPU_SOFTWARE, /* a driver that computes on the processor, such as llvmpipe */
+               LK_GPU_DISCRETE,
+               LK_GPU_INTEGRATED,
+               LK_GPU_VIRTUAL,
+               LK_GPU_SOFTWARE, /* a driver that computes on the processor, such as llvmpipe */
 } LkGpuKind;
 
 typedef struct {
-    guint index;           /* position in lk_gpu_list() */
-    char *name;            /* as the driver says it */
-    char *engine;          /* "vulkan" */
-    char *driver;          /* driver name and version */
-    char *api;             /* e.g. "1.3.230" */
+    guint index;  /* position in lk_gpu_list() */
+    char *name;   /* as the driver says it */
+    char *engine; /* "vulkan" */
+    char *driver; /* driver name and version */
+    char *api;    /* e.g. "1.3.230" */
     LkGpuKind kind;
-    gboolean half_storage; /* tensors may be LK_F16 */
-    guint64 memory;        /* bytes of device memory */
-    guint64 max_binding;   /* bytes one tensor can have at most */
-    guint64 max_allocation;/* bytes one arena can have at most */
-    guint shared_memory;   /* bytes per work group */
+    gboolean half_storage;  /* tensors may be LK_F16 */
+    guint64 memory;         /* bytes of device memory */
+    guint64 max_binding;    /* bytes one tensor can have at most */
+    guint64 max_allocation; /* bytes one arena can have at most */
+    guint shared_memory;    /* bytes per work group */
     guint subgroup_size;
 } LkGpuInfo;
 
@@ -65,7 +65,8 @@ GPtrArray *lk_gpu_list(GError **error);
 const char *lk_gpu_kind_name(LkGpuKind kind); /* "discrete", "integrated", "virtual", "software" */
 
 typedef enum {
-    LK_GPU_VALIDATE = 1 << 0, /* load the validation layer with synchronisation validation; see lk_gpu_n_messages */
+    LK_GPU_VALIDATE =
+        1 << 0, /* load the validation layer with synchronisation validation; see lk_gpu_n_messages */
     LK_GPU_NO_CACHE = 1 << 1, /* do not read or write the disk cache of programs */
 } LkGpuFlags;
 
@@ -104,8 +105,9 @@ typedef enum { LK_F32, LK_F16, LK_U8 } LkType;
 
 typedef struct {
     LkArena *arena; /* NULL: absent */
-    gsize offset;   /* bytes, multiple of LK_ARENA_ALIGN (LK_OP_LINEAR's and vectors' x may be a multiple of 4) */
-    guint c, h, w;  /* vectors: c, 1, 1 */
+    gsize
+        offset; /* bytes, multiple of LK_ARENA_ALIGN (LK_OP_LINEAR's and vectors' x may be a multiple of 4) */
+    guint c, h, w; /* vectors: c, 1, 1 */
     LkType type;
 } LkTensor;
 
@@ -129,17 +131,17 @@ typedef enum {
     LK_N_OPS
 } LkOpKind;
 gsize lk_gpu_weights_size(const LkGpu *gpu, LkOpKind op, guint o, guint i, guint k, LkType type);
-void lk_gpu_weights_pack(const LkGpu *gpu, LkOpKind op, guint o, guint i, guint k, LkType type, const float *weights,
-                         gpointer dst);
+void lk_gpu_weights_pack(const LkGpu *gpu, LkOpKind op, guint o, guint i, guint k, LkType type,
+                         const float *weights, gpointer dst);
 
 /* ---- operations --------------------------------------------------------------------------------------------- */
 
 typedef enum {
     LK_ACT_NONE,
-    LK_ACT_LRELU,   /* slope (0: ReLU) */
-    LK_ACT_PRELU,   /* slopes[c] */
+    LK_ACT_LRELU, /* slope (0: ReLU) */
+    LK_ACT_PRELU, /* slopes[c] */
     LK_ACT_SIGMOID,
-    LK_ACT_RSQRT,   /* 1 / sqrt(v + 1e-8): demodulation */
+    LK_ACT_RSQRT, /* 1 / sqrt(v + 1e-8): demodulation */
 } LkActivation;
 
 /* One operation. Fields an op does not name are ignored; a tensor marked ? may be absent. All sums are in float32

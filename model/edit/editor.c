@@ -96,8 +96,7 @@ const float *lk_editor_w_plus(const LkEditor *editor)
     return editor->w_plus;
 }
 
-/* ---- opening
- * ------------------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------------------- */
 
 static gboolean check_square(LkPhoto *photo, GError **error)
 {
@@ -182,8 +181,7 @@ gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint
     return TRUE;
 }
 
-/* ---- pictures
- * ----------------------------------------------------------------------------------------------- */
+/* ---- pictures ------------------------------------------------------------------------------------------ */
 
 static gboolean ensure_inverted(LkEditor *editor, GCancellable *cancellable, GError **error)
 {

@@ -56,8 +56,7 @@ GType lk_session_state_get_type(void)
     return type;
 }
 
-/* ---- state
- * -------------------------------------------------------------------------------------------------- */
+/* ---- state --------------------------------------------------------------------------------------------- */
 
 static gsize values_size(LkSession *self)
 {
@@ -100,8 +99,7 @@ static void notify_modified(LkSession *self)
     g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_MODIFIED]);
 }
 
-/* ---- jobs
- * --------------------------------------------------------------------------------------------------- */
+/* ---- jobs ---------------------------------------------------------------------------------------------- */
 
 static LkJob *submit(LkSession *self, LkJob *job)
 {
@@ -165,8 +163,7 @@ static void values_changed(LkSession *self)
     make_missing_picture(self);
 }
 
-/* ---- results
- * ------------------------------------------------------------------------------------------------ */
+/* ---- results ------------------------------------------------------------------------------------------- */
 
 static void return_task(LkJob *job)
 {
@@ -235,8 +232,7 @@ static void job_done(LkJob *job, gpointer data)
     lk_job_free(job);
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
 static void cancel_job(gpointer job, gpointer data)
 {
@@ -333,8 +329,7 @@ LkSession *lk_session_new(const LkEditorOptions *options, LkModel *model)
     return self;
 }
 
-/* ---- what the window calls
- * ---------------------------------------------------------------------------------- */
+/* ---- what the window calls ----------------------------------------------------------------------------- */
 
 LkSessionState lk_session_get_state(LkSession *self)
 {

@@ -17,8 +17,7 @@ struct _LkWorker {
 
 static LkJob last_job;
 
-/* ---- jobs
- * --------------------------------------------------------------------------------------------------- */
+/* ---- jobs ---------------------------------------------------------------------------------------------- */
 
 static void cancel_inner(GCancellable *outer, GCancellable *inner)
 {
@@ -54,8 +53,7 @@ void lk_job_free(LkJob *job)
     g_free(job);
 }
 
-/* ---- the thread
- * --------------------------------------------------------------------------------------------- */
+/* ---- the thread ---------------------------------------------------------------------------------------- */
 
 static gboolean ensure_editor(LkWorker *worker, GError **error)
 {
@@ -133,8 +131,7 @@ static gpointer run_worker(gpointer data)
     return NULL;
 }
 
-/* ---- the owner's side
- * --------------------------------------------------------------------------------------- */
+/* ---- the owner's side ---------------------------------------------------------------------------------- */
 
 static void deliver(LkWorker *worker)
 {

@@ -21,6 +21,7 @@ void lk_detector_free(LkDetector *detector); /* NULL is fine */
 
 /* Appends the faces at least 80 pixels wide of photo, shrunk or enlarged by scale, to boxes (of LkBox), whose score is
  * above threshold. FALSE where dlib failed. */
-gboolean lk_detector_run(LkDetector *detector, const LkPhoto *photo, double scale, double threshold, GArray *boxes);
+gboolean lk_detector_run(LkDetector *detector, const LkPhoto *photo, double scale, double threshold,
+                         GArray *boxes);
 
 G_END_DECLS

@@ -25,7 +25,8 @@ LkFaceFinder *lk_face_finder_new(LkGpu *gpu, GError **error);
 void lk_face_finder_free(LkFaceFinder *finder); /* NULL is fine */
 
 /* All faces, largest first: a GArray of LkFace. No face is LK_PHOTO_ERROR_NO_FACE. */
-GArray *lk_face_finder_find(LkFaceFinder *finder, const LkPhoto *photo, GCancellable *cancellable, GError **error);
+GArray *lk_face_finder_find(LkFaceFinder *finder, const LkPhoto *photo, GCancellable *cancellable,
+                            GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkFaceFinder, lk_face_finder_free)
 

@@ -10,9 +10,9 @@ G_BEGIN_DECLS
 
 #define LK_PHOTO_ERROR (lk_photo_error_quark())
 typedef enum {
-    LK_PHOTO_ERROR_FORMAT,    /* not a picture of a kind we read */
-    LK_PHOTO_ERROR_DAMAGED,   /* truncated or corrupt */
-    LK_PHOTO_ERROR_SIZE,      /* too small to hold a face, or larger than we accept */
+    LK_PHOTO_ERROR_FORMAT,  /* not a picture of a kind we read */
+    LK_PHOTO_ERROR_DAMAGED, /* truncated or corrupt */
+    LK_PHOTO_ERROR_SIZE,    /* too small to hold a face, or larger than we accept */
     LK_PHOTO_ERROR_NO_FACE,
 } LkPhotoError;
 GQuark lk_photo_error_quark(void);
@@ -30,7 +30,7 @@ void lk_photo_unref(LkPhoto *photo); /* NULL is fine */
 guint lk_photo_width(const LkPhoto *photo);
 guint lk_photo_height(const LkPhoto *photo);
 const guint8 *lk_photo_pixels(const LkPhoto *photo); /* RGBA, rows without gaps, owned by photo */
-GBytes *lk_photo_bytes(LkPhoto *photo);              /* the same pixels, sharing them; for textures; g_bytes_unref */
+GBytes *lk_photo_bytes(LkPhoto *photo); /* the same pixels, sharing them; for textures; g_bytes_unref */
 
 /* Writes an 8-bit sRGB PNG. The file appears whole or not at all (written beside it and renamed). */
 gboolean lk_photo_save_png(const LkPhoto *photo, const char *path, GError **error);
