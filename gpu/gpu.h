@@ -72,7 +72,9 @@ typedef enum {
 
 /* Opens a device. selector: NULL or "auto" (best of the list; a software driver only when nothing else is there),
  * "vulkan" (same), "cpu" (a software driver), a decimal index of the list, or a part of a device's name (any case).
- * The environment variable LIKENESS_VALIDATE=1 acts like LK_GPU_VALIDATE. */
+ * The environment variable LIKENESS_VALIDATE=1 acts like LK_GPU_VALIDATE; LIKENESS_TILES = discrete, integrated or
+ * software has the programs of that kind of device run, so that tests see them all. Errors: LK_GPU_ERROR_NO_DEVICE
+ * with a sentence for the user; LK_GPU_ERROR_FAILED. */
 LkGpu *lk_gpu_open(const char *selector, LkGpuFlags flags, GError **error);
 void lk_gpu_free(LkGpu *gpu); /* NULL is fine; arenas and streams must be gone */
 const LkGpuInfo *lk_gpu_info(const LkGpu *gpu);
@@ -116,7 +118,8 @@ gsize lk_tensor_bytes(const LkTensor *tensor); /* of the plain layout, not round
 
 /* Convolution weights are stored in the engine's own layout. Size in bytes of o x i x k x k weights stored as type,
  * and the packing of plain row-major float weights (o, i, k, k) into dst, which then is written to an arena.
- * op: LK_OP_CONV or LK_OP_CONV_UP. The tensor's c, h, w are then o, i, k*k. */
+ * op: LK_OP_CONV or LK_OP_CONV_UP. The tensor's c, h, w are then o, i, k*k. The size is larger than o * i * k * k
+ * elements where o is not a multiple of the engine's tile. */
 typedef enum {
     LK_OP_CONV,
     LK_OP_CONV_UP,
@@ -148,20 +151,25 @@ typedef enum {
  * whatever the storage. `finish` means, in this order, for every output channel o and pixel p:
  *     v = sum * out_scale?[o] + noise?[p] + bias?[o] + add?[o,p];   v = act(v) * gain;   clamp to +-clamp if clamp > 0
  * gain 0 reads as 1. bias, in_scale, in_shift, out_scale, slopes and noise are always LK_F32; weights, x, add and y
- * may each be F32 or F16.
+ * may each be F32 or F16. Vectors are c, 1, 1.
+ *
+ * y may share no memory with what the op reads, except that it may be the very same tensor as add (CONV, CONV_UP, GATE,
+ * UPSAMPLE, SCALE_ADD without stride) or as x (GATE, SCALE_ADD).
  *
  * CONV      y = finish(sum_ik weight[o,i,k] * pad0(x[i] * in_scale?[i] + in_shift?[i])); kernel 1 or 3, stride 1 or 2,
  *           padding kernel / 2. Correlation. Zero padding comes after scale and shift. With in_scale = styles and
  *           out_scale = demodulation it is StyleGAN2's modulated convolution (arXiv 1912.04958).
  * CONV_UP   3x3 transposed convolution with stride 2 (out[2y+ky,2x+kx] += weight * in), FIR [1,3,3,1]x[1,3,3,1]/64*4 with
- *           padding 1, then finish; x h x w -> y 2h x 2w. scratch: lk_gpu_scratch_size() bytes. in_scale, out_scale as above.
+ *           padding 1, then finish; x h x w -> y 2h x 2w. scratch: arena, offset
+ *           (a multiple of LK_ARENA_ALIGN) and type of lk_gpu_scratch_size() bytes. in_scale, out_scale as above.
  * LINEAR    y[o] = act(gain * sum_i weight[o,i] * x[i] + bias?[o]); x is read as a flat vector (any c,h,w); weight is plain
- *           row-major o x i; square: x[i]^2 instead of x[i].
+ *           row-major, its c, h, w being o, i, 1; square: x[i]^2 instead of x[i].
  * POOL      y[c] = mean over the plane.
  * SCALE_ADD y[c,p] = x[c,p] * in_scale?[c] + add?[c, p * stride] (add is stride times as large).
  * UPSAMPLE  bilinear, align_corners = true, to y's size; + add?.
  * TO_RGB    y[o] = up2?(add) + clampd(sum_i weight[o,i] * in_scale[i] * x[i] + bias[o]), o < 3; add: the picture so far, half as
- *           large, upsampled by zero-insertion and FIR [1,3,3,1]x[1,3,3,1]/64*4 with padding (2,1). weight plain 3 x i.
+ *           large, upsampled by zero-insertion and FIR [1,3,3,1]x[1,3,3,1]/64*4 with padding (2,1). weight plain,
+ *           3 x i x 1. The size is even where there is an add.
  * GATE      y = x + gate * add; gate (in weight) is 1 x h x w.
  * IMAGE_IN  y[3,h,w] = (v - 127.5) / 127.5 from x: interleaved RGBA bytes, U8 with c = 4.
  * IMAGE_OUT y: interleaved RGBA bytes = clamp(floor((v + 1) * 127.5 + 0.5), 0, 255), alpha 255, from x[3,h,w].
@@ -179,12 +187,15 @@ typedef struct {
 const char *lk_op_name(LkOpKind kind);
 guint64 lk_op_flops(const LkOp *op); /* 2 x multiply-adds of the definition */
 
-/* Bytes of scratch CONV_UP needs for o output channels at input h x w (0 is possible). */
+/* Bytes of scratch CONV_UP needs for o output channels at input h x w. Never more than 128 MiB where o > 8: larger
+ * layers are made in parts. */
 gsize lk_gpu_scratch_size(const LkGpu *gpu, guint o, guint h, guint w, LkType type);
 
 /* ---- work --------------------------------------------------------------------------------------------------- */
 
-/* Records n ops that run in order. The ops are checked (shapes, types, ranges of arenas) and copied. */
+/* Records n ops that run in order. The ops are checked (shapes, types, overlaps, ranges of arenas: otherwise
+ * LK_GPU_ERROR_INVALID) and copied. Programs not used before are compiled: up to a second each on a software driver,
+ * at the latest when the stream first runs. */
 LkStream *lk_stream_new(LkGpu *gpu, const char *name, const LkOp *ops, gsize n, GError **error);
 void lk_stream_free(LkStream *stream);
 const char *lk_stream_name(const LkStream *stream);

@@ -115,16 +115,13 @@ static guint32 has_curve(const LkOp *op)
 static void lower_conv_lanes(const LkGpu *gpu, const LkOp *op, LkDispatch *dispatch)
 {
     guint stride = lk_op_stride(op);
-    const guint32 own[] = {op->kernel,
-                           stride,
-                           op->y.w % 4 == 0 && op->x.w == op->y.w * stride,
-                           op->in_shift.arena != NULL,
-                           has_curve(op),
-                           gpu->info.subgroup_size};
+    gboolean aligned = op->y.w % 4 == 0 && op->x.w == op->y.w * stride;
+    guint64 tiles = aligned ? parts(op->y.w, 4) * parts(op->y.h, 2) : (guint64)op->y.h * op->y.w;
+    const guint32 own[] = {
+        op->kernel, stride, aligned, op->in_shift.arena != NULL, has_curve(op), gpu->info.subgroup_size};
 
     set_own(dispatch, own, G_N_ELEMENTS(own));
-    set_grid(dispatch, gpu->info.subgroup_size, parts(op->y.w, 4) * parts(op->y.h, 2),
-             (guint32)parts(op->y.c, LK_WEIGHT_TILE));
+    set_grid(dispatch, gpu->info.subgroup_size, tiles, (guint32)parts(op->y.c, LK_WEIGHT_TILE));
 }
 
 /* More channels per group mean fewer reads of the input, fewer mean more groups: what small maps need. */

@@ -3,6 +3,7 @@
 // What every program shares: bindings, push constants (LkPush in gpu/vulkan.h), loads and stores of float or half.
 // Built twice: with HALF defined it can read and write 16-bit floats, chosen per binding by the constant `halves`.
 
+#extension GL_EXT_control_flow_attributes : require
 #ifdef HALF
 #extension GL_EXT_shader_16bit_storage : require
 #endif

@@ -7,7 +7,6 @@
 // A work group is one subgroup. Weights: [o / 8][i][k][o % 8].
 
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "common.glsl"
 #include "finish.glsl"
@@ -19,7 +18,10 @@ layout(constant_id = 7) const bool has_shift = false;
 layout(constant_id = 8) const bool has_curve = false;
 layout(constant_id = 9) const uint lanes = 8;
 
-const int WIDTH = 4, HEIGHT = 2, QUADS = 2; // an invocation's tile: pixels across and down, output channels / 4
+// An invocation's tile: pixels across and down, output channels / 4. Rows that are not aligned are those of tiny maps,
+// for which one pixel does; more would take seconds to compile.
+const int MAX_WIDTH = 4, MAX_HEIGHT = 2, QUADS = 2;
+const int WIDTH = aligned ? MAX_WIDTH : 1, HEIGHT = aligned ? MAX_HEIGHT : 1;
 const int MAX_LINE = 9, MAX_LINES = 5, MAX_PARTS = 5;
 const int line_size = (WIDTH - 1) * stride + kernel, n_lines = (HEIGHT - 1) * stride + kernel, pad = kernel / 2;
 const uint n_weights = uint(kernel * kernel * QUADS), n_parts = (n_weights + lanes - 1) / lanes;
@@ -29,12 +31,19 @@ float line[MAX_LINES][MAX_LINE];
 float scaled(float v, float scale, float shift) { return has_shift ? v * scale + shift : v * scale; }
 vec4 scaled(vec4 v, float scale, float shift) { return has_shift ? v * scale + shift : v * scale; }
 
+// The load is not conditional: a branch costs more.
+float load_column(uint start, int column, float scale, float shift)
+{
+    float v = scaled(load_x(start + uint(clamp(column, 0, int(p.in_w) - 1))), scale, shift);
+    return column >= 0 && column < int(p.in_w) ? v : 0.0;
+}
+
 // The input of channel i that output columns from x on see in one line; zero outside of the map.
 void load_line(int at, uint i, int row, int x, float scale, float shift)
 {
     bool is_inside = row >= 0 && row < int(p.in_h);
     uint start = (i * p.in_h + uint(clamp(row, 0, int(p.in_h) - 1))) * p.in_w;
-    int first = x * stride - pad, end = int(p.in_w);
+    int first = x * stride - pad;
     scale = is_inside ? scale : 0.0;
     shift = is_inside ? shift : 0.0;
     if (aligned) {
@@ -45,15 +54,12 @@ void load_line(int at, uint i, int row, int x, float scale, float shift)
                     line[at][pad + quad * 4 + j] = v[j];
         }
         if (pad > 0)
-            line[at][0] = first >= 0 ? scaled(load_x(start + uint(max(first, 0))), scale, shift) : 0.0;
+            line[at][0] = load_column(start, first, scale, shift);
         if (pad > 0 && stride == 1)
-            line[at][line_size - 1] =
-                x + WIDTH < end ? scaled(load_x(start + uint(min(x + WIDTH, end - 1))), scale, shift) : 0.0;
+            line[at][line_size - 1] = load_column(start, x + WIDTH, scale, shift);
     } else {
         [[unroll]] for (int j = 0; j < line_size; j++)
-            line[at][j] = first + j >= 0 && first + j < end
-                              ? scaled(load_x(start + uint(clamp(first + j, 0, end - 1))), scale, shift)
-                              : 0.0;
+            line[at][j] = load_column(start, first + j, scale, shift);
     }
 }
 
@@ -66,7 +72,7 @@ void main()
     int x = int(tile % tiles_across) * WIDTH, y = int(tile / tiles_across) * HEIGHT;
     uint weights = layer_index() * p.in_c * n_weights;
 
-    vec4 sum[HEIGHT][WIDTH][QUADS];
+    vec4 sum[MAX_HEIGHT][MAX_WIDTH][QUADS];
     [[unroll]] for (int v = 0; v < HEIGHT; v++)
         [[unroll]] for (int u = 0; u < WIDTH; u++)
             [[unroll]] for (int q = 0; q < QUADS; q++)
@@ -97,10 +103,12 @@ void main()
         if (channel_index >= p.out_c)
             continue;
         Channel channel = load_channel(channel_index);
-        [[unroll]] for (int v = 0; v < HEIGHT; v++)
+        if (!aligned)
+            finish_one(sum[0][0][o / 4][o % 4], channel_index, channel, y * p.out_w + x, has_curve);
+        [[unroll]] for (int v = 0; aligned && v < HEIGHT; v++)
             if (y + v < int(p.out_h))
                 finish_row(vec4(sum[v][0][o / 4][o % 4], sum[v][1][o / 4][o % 4], sum[v][2][o / 4][o % 4],
                                 sum[v][3][o / 4][o % 4]),
-                           channel_index, channel, y + v, x, min(4, p.out_w - x), aligned, has_curve);
+                           channel_index, channel, y + v, x, 4, true, has_curve);
     }
 }

@@ -5,7 +5,6 @@
 // in shared memory; an invocation makes 8 neighbours of 8 channels in registers.
 
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 #include "finish.glsl"
 

@@ -49,24 +49,30 @@ vec4 finish4(vec4 v, Channel channel, vec4 plus, bool has_curve)
     return clamp(v * p.gain, -bound, bound);
 }
 
+// One element of output channel o.
+void finish_one(float v, uint o, Channel channel, uint pixel, bool has_curve)
+{
+    uint at = o * p.out_h * p.out_w + pixel;
+    float plus = is_present(BIND_NOISE) ? noise[pixel + p.base[BIND_NOISE]] : 0.0;
+    if (is_present(BIND_ADD))
+        plus += load_add(at);
+    store_y(at, finish4(vec4(v), channel, vec4(plus), has_curve).x);
+}
+
 // Four neighbours of output channel o that begin at column x of row y, the first `count` of which exist. aligned: rows
 // are multiples of four long and x is one.
 void finish_row(vec4 v, uint o, Channel channel, uint y, uint x, uint count, bool aligned, bool has_curve)
 {
     uint pixel = y * p.out_w + x, at = o * p.out_h * p.out_w + pixel;
-    vec4 plus = vec4(0.0);
     if (aligned) {
+        vec4 plus = vec4(0.0);
         if (is_present(BIND_NOISE))
             plus = noise_v[pixel / 4];
         if (is_present(BIND_ADD))
             plus += load_add4(at / 4);
         store_y4(at / 4, finish4(v, channel, plus, has_curve));
-        return;
-    }
-    for (uint i = 0; i < count; i++) {
-        float more = is_present(BIND_NOISE) ? noise[pixel + i + p.base[BIND_NOISE]] : 0.0;
-        if (is_present(BIND_ADD))
-            more += load_add(at + i);
-        store_y(at + i, finish4(vec4(v[i]), channel, vec4(more), has_curve).x);
+    } else {
+        [[dont_unroll]] for (uint i = 0; i < count; i++, v = v.yzwx)
+            finish_one(v.x, o, channel, pixel + i, has_curve);
     }
 }

@@ -5,7 +5,6 @@
 // elements. x is the scratch of transpose_*.comp: rows padded with zeros to a multiple of four.
 
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 #include "finish.glsl"
 

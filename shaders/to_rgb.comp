@@ -5,7 +5,6 @@
 // zero-insertion and the filter [1,3,3,1] x [1,3,3,1] / 16 with padding (2,1).
 
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 
 layout(constant_id = 4) const bool quads = false; // four pixels of a row at once, else two

@@ -6,7 +6,6 @@
 // a part of the channels of the output, first_channel the first of them, 2h+1 rows of out_w = 2w+1 rounded up to four.
 
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "common.glsl"
 
@@ -18,20 +17,26 @@ const uint n_weights = 9 * QUADS, n_parts = (n_weights + lanes - 1) / lanes;
 
 float line[2][WIDTH + 1]; // rows y - 1 and y, from column x - 1 on
 
+// The load is not conditional: a branch costs more.
+float load_column(uint start, int column, float scale)
+{
+    float v = load_x(start + uint(clamp(column, 0, int(p.in_w) - 1))) * scale;
+    return column >= 0 && column < int(p.in_w) ? v : 0.0;
+}
+
 void load_line(int at, uint i, int row, int x, float scale)
 {
     bool is_inside = row >= 0 && row < int(p.in_h);
     uint start = (i * p.in_h + uint(clamp(row, 0, int(p.in_h) - 1))) * p.in_w;
-    int end = int(p.in_w);
     scale = is_inside ? scale : 0.0;
-    line[at][0] = x > 0 ? load_x(start + uint(max(x, 1) - 1)) * scale : 0.0;
+    line[at][0] = load_column(start, x - 1, scale);
     if (aligned) {
-        vec4 v = load_x4((start + uint(min(x, end - 4))) / 4) * (x < end ? scale : 0.0);
+        vec4 v = load_x4((start + uint(min(x, int(p.in_w) - 4))) / 4) * (x < int(p.in_w) ? scale : 0.0);
         [[unroll]] for (int j = 0; j < 4; j++)
             line[at][1 + j] = v[j];
     } else {
         [[unroll]] for (int j = 0; j < WIDTH; j++)
-            line[at][1 + j] = x + j < end ? load_x(start + uint(min(x + j, end - 1))) * scale : 0.0;
+            line[at][1 + j] = load_column(start, x + j, scale);
     }
 }
 

@@ -5,7 +5,6 @@
 // makes 2 x 4 elements of 8 channels from 2 places of the input and their neighbours. y is as in transpose_lanes.comp.
 
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 
 layout(constant_id = 4) const uint tile_channels = 32;
