@@ -83,7 +83,7 @@ typedef struct {
     guint32 conv_group;   /* invocations per group of the shared kind */
     guint32 channels[2];  /* its output channels per group: of small maps, of large ones */
     guint32 flat_group;   /* invocations per group of the programs that map an invocation to elements */
-    guint32 reduce_group; /* invocations per group of those that sum */
+    guint32 reduce_group; /* invocations per group of those that sum: a power of two from 8 to 256 */
     guint64 submit_flops; /* most work in one submit */
 } LkTiles;
 

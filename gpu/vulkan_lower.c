@@ -247,11 +247,11 @@ static void lower_linear(const LkGpu *gpu, const LkOp *op, GArray *dispatches)
     LkDispatch dispatch = dispatch_new(LK_PROGRAM_LINEAR, op);
 
     bind_all(&dispatch, op, bindings, G_N_ELEMENTS(bindings));
-    dispatch.key.spec[0] = gpu->tiles->reduce_group;
     dispatch.key.spec[LK_SPEC_OWN] = op->square;
+    dispatch.key.spec[LK_SPEC_OWN + 1] = op->weight.h % 4 == 0 && dispatch.push.base[LK_BIND_X] % 4 == 0 &&
+                                         dispatch.push.base[LK_BIND_WEIGHT] == 0;
     dispatch.push.in_c = op->weight.h;
-    dispatch.groups[0] = MIN(op->y.c, MAX_GROUPS_X);
-    dispatch.groups[1] = (op->y.c + dispatch.groups[0] - 1) / dispatch.groups[0];
+    set_groups(&dispatch, gpu->tiles->reduce_group, parts(op->y.c, 8), 1);
     g_array_append_val(dispatches, dispatch);
 }
 

@@ -5,15 +5,18 @@
 
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
+
+const uint ROWS = 1;
+
 #include "reduce.glsl"
 
 void main()
 {
     uint c = layer_index(), plane = p.in_h * p.in_w;
-    float sum = 0.0;
+    float sum[ROWS] = float[](0.0);
     for (uint i = gl_LocalInvocationID.x; i < plane; i += gl_WorkGroupSize.x)
-        sum += load_x(c * plane + i);
-    sum = reduce(sum);
+        sum[0] += load_x(c * plane + i);
+    reduce(sum);
     if (gl_LocalInvocationID.x == 0)
-        store_y(c, sum / float(plane));
+        store_y(c, partial[0][0] / float(plane));
 }

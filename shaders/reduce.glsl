@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The sum of one value of every invocation of a work group, in an order that never varies.
+// Sums over the invocations of a work group, ROWS of them at once, in an order that never varies. Invocation i then has
+// the sum of row i in partial[i][0].
 
-shared float partial[256];
+shared float partial[ROWS][256];
 
-float reduce(float v)
+void reduce(float v[ROWS])
 {
     uint me = gl_LocalInvocationID.x;
-    partial[me] = v;
+    [[unroll]] for (uint r = 0; r < ROWS; r++)
+        partial[r][me] = v[r];
     barrier();
     for (uint half_size = gl_WorkGroupSize.x / 2; half_size > 0; half_size /= 2) {
         if (me < half_size)
-            partial[me] += partial[me + half_size];
+            [[unroll]] for (uint r = 0; r < ROWS; r++)
+                partial[r][me] += partial[r][me + half_size];
         barrier();
     }
-    return partial[0];
 }

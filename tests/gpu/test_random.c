@@ -119,7 +119,8 @@ static LkOp random_linear(Case *test)
 {
     LkOp op = {.kind = LK_OP_LINEAR, .square = coin(test), .slope = 0.2f, .gain = coin(test) ? 0.3f : 0};
 
-    op.x = random_tensor(test, between(test, 1, 200), between(test, 1, 3), between(test, 1, 3), test->maps);
+    op.x = random_tensor(test, between(test, 1, 100) * (coin(test) ? 4 : 1), between(test, 1, 3),
+                         between(test, 1, 3), test->maps);
     op.y = test_tensor(&bench, between(test, 1, 100), 1, 1, test->maps);
     op.weight = random_tensor(test, op.y.c, op.x.c * op.x.h * op.x.w, 1, test->filters);
     op.bias = maybe_vector(test, op.y.c);
