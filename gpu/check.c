@@ -4,6 +4,9 @@
  */
 #include "ops.h"
 
+/* So that no product of sizes wraps; and layers of a dispatch that every device has. */
+enum { MAX_SIDE = 1 << 24, MAX_CHANNELS = 65535 };
+
 typedef struct {
     const LkOpLimits *limits;
     const LkOp *op;
@@ -35,6 +38,9 @@ static void check_place(Check *check, const char *name, const LkTensor *tensor, 
         return;
     if (tensor->c == 0 || tensor->h == 0 || tensor->w == 0)
         fail(check, "%s is empty", name);
+    else if (MAX(tensor->c, MAX(tensor->h, tensor->w)) > MAX_SIDE ||
+             (guint64)tensor->c * tensor->h > G_MAXUINT32)
+        fail(check, "%s is %u x %u x %u, which is too large", name, tensor->c, tensor->h, tensor->w);
     else if (lk_arena_gpu(tensor->arena) != check->limits->gpu)
         fail(check, "%s belongs to another device", name);
     else if (tensor->offset % align != 0)
@@ -335,6 +341,8 @@ gboolean lk_op_check(const LkOpLimits *limits, const LkOp *op, GError **error)
         fail(&check, "no such operation or activation");
     if (check.ok && op->kind != LK_OP_IMAGE_IN)
         check_map(&check, "x", &op->x, op->x.c, op->x.h, op->x.w);
+    if (check.ok && op->kind != LK_OP_LINEAR && MAX(op->x.c, op->y.c) > MAX_CHANNELS)
+        fail(&check, "more than %d channels", MAX_CHANNELS);
     if (check.ok)
         check_kind(&check);
     if (check.ok)

@@ -159,17 +159,17 @@ typedef enum {
  * CONV      y = finish(sum_ik weight[o,i,k] * pad0(x[i] * in_scale?[i] + in_shift?[i])); kernel 1 or 3, stride 1 or 2,
  *           padding kernel / 2. Correlation. Zero padding comes after scale and shift. With in_scale = styles and
  *           out_scale = demodulation it is StyleGAN2's modulated convolution (arXiv 1912.04958).
- * CONV_UP   3x3 transposed convolution with stride 2 (out[2y+ky,2x+kx] += weight * in), FIR [1,3,3,1]x[1,3,3,1]/64*4 with
- *           padding 1, then finish; x h x w -> y 2h x 2w. scratch: arena, offset
- *           (a multiple of LK_ARENA_ALIGN) and type of lk_gpu_scratch_size() bytes. in_scale, out_scale as above.
- * LINEAR    y[o] = act(gain * sum_i weight[o,i] * x[i] + bias?[o]); x is read as a flat vector (any c,h,w); weight is plain
- *           row-major, its c, h, w being o, i, 1; square: x[i]^2 instead of x[i].
+ * CONV_UP   3x3 transposed convolution with stride 2 (out[2y+ky,2x+kx] += weight * in), FIR [1,3,3,1]x[1,3,3,1]/64*4
+ *           with padding 1, then finish; x h x w -> y 2h x 2w. scratch: arena, offset (a multiple of LK_ARENA_ALIGN) and
+ *           type of lk_gpu_scratch_size() bytes. in_scale, out_scale as above; no in_shift.
+ * LINEAR    y[o] = act(gain * sum_i weight[o,i] * x[i] + bias?[o]); x is read as a flat vector (any c,h,w); weight is
+ *           plain row-major, its c, h, w being o, i, 1; square: x[i]^2 instead of x[i].
  * POOL      y[c] = mean over the plane.
  * SCALE_ADD y[c,p] = x[c,p] * in_scale?[c] + add?[c, p * stride] (add is stride times as large).
  * UPSAMPLE  bilinear, align_corners = true, to y's size; + add?.
- * TO_RGB    y[o] = up2?(add) + clampd(sum_i weight[o,i] * in_scale[i] * x[i] + bias[o]), o < 3; add: the picture so far, half as
- *           large, upsampled by zero-insertion and FIR [1,3,3,1]x[1,3,3,1]/64*4 with padding (2,1). weight plain,
- *           3 x i x 1. The size is even where there is an add.
+ * TO_RGB    y[o] = up2?(add) + clamped(sum_i weight[o,i] * in_scale[i] * x[i] + bias[o]), o < 3; add: the picture so
+ *           far, half as large, upsampled by zero-insertion and FIR [1,3,3,1]x[1,3,3,1]/64*4 with padding (2,1). weight
+ *           plain, 3 x i x 1. The size is even where there is an add.
  * GATE      y = x + gate * add; gate (in weight) is 1 x h x w.
  * IMAGE_IN  y[3,h,w] = (v - 127.5) / 127.5 from x: interleaved RGBA bytes, U8 with c = 4.
  * IMAGE_OUT y: interleaved RGBA bytes = clamp(floor((v + 1) * 127.5 + 0.5), 0, 255), alpha 255, from x[3,h,w].

@@ -173,6 +173,10 @@ static void test_invalid_ops(void)
     assert_invalid(op, "slopes is absent");
     op = good_conv(), op.x.c = 0;
     assert_invalid(op, "empty");
+    op = good_conv(), op.x.c = op.x.h = op.x.w = G_MAXUINT;
+    assert_invalid(op, "too large");
+    op = good_conv(), op.y.c = 70000;
+    assert_invalid(op, "more than 65535 channels");
     op = good_conv(), op.kind = LK_N_OPS;
     assert_invalid(op, "no such operation");
     op = good_conv(), op.kind = LK_OP_CONV_UP;
