@@ -160,8 +160,8 @@ typedef enum {
  *           padding kernel / 2. Correlation. Zero padding comes after scale and shift. With in_scale = styles and
  *           out_scale = demodulation it is StyleGAN2's modulated convolution (arXiv 1912.04958).
  * CONV_UP   3x3 transposed convolution with stride 2 (out[2y+ky,2x+kx] += weight * in), FIR [1,3,3,1]x[1,3,3,1]/64*4
- *           with padding 1, then finish; x h x w -> y 2h x 2w. scratch: arena, offset (a multiple of LK_ARENA_ALIGN) and
- *           type of lk_gpu_scratch_size() bytes. in_scale, out_scale as above; no in_shift.
+ *           with padding 1, then finish; x h x w -> y 2h x 2w. scratch: arena, offset (multiple of LK_ARENA_ALIGN)
+ *           and type of lk_gpu_scratch_size() bytes. in_scale, out_scale as above; no in_shift.
  * LINEAR    y[o] = act(gain * sum_i weight[o,i] * x[i] + bias?[o]); x is read as a flat vector (any c,h,w); weight is
  *           plain row-major, its c, h, w being o, i, 1; square: x[i]^2 instead of x[i].
  * POOL      y[c] = mean over the plane.

@@ -1,8 +1,8 @@
 #version 450
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The filter [1,3,3,1] x [1,3,3,1] / 16 with padding 1 and finish: the second half of CONV_UP. An invocation makes 4 x 4
-// elements. x is the scratch of transpose_*.comp: rows padded with zeros to a multiple of four.
+// The filter [1,3,3,1] x [1,3,3,1] / 16 with padding 1 and finish: the second half of CONV_UP. An invocation makes
+// 4 x 4 elements. x is the scratch of transpose_*.comp: rows padded with zeros to a multiple of four.
 
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
