@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Model files: a safetensors file with the state dict (matrices float16, vectors float32) and the model's metadata.
 
-usage: python3 -m styleres.export CHECKPOINT OUT.safetensors [--card FILE]
+usage: python3 -m styleres.export CHECKPOINT OUT.safetensors [--config FILE] [--card FILE]
 """
 import argparse
 import json
@@ -37,7 +37,7 @@ def rounded_tensors(state, edits):
 def metadata(model, edits, name, licence, card=None):
     directions = [
         {"name": key, "label": edit["label"], "kind": "interfacegan", "group": "face", "rows": [0, model["num_ws"]],
-         "range": [-FULL_VALUE, FULL_VALUE], "safe": [-edit["safe"], edit["safe"]], "default": 0, "step": 0.1}
+         "range": [-FULL_VALUE, FULL_VALUE], "safe": edit["safe"], "default": 0, "step": 0.1}
         for key, edit in edits.items()]
     result = {"format": "likeness-model", "version": "1", "name": name, "licence": licence, "domain": "faces",
               "config": configuration.canonical(model), "directions": json.dumps(directions, separators=(",", ":"))}
@@ -99,6 +99,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--name", default="Likeness small")
     parser.add_argument("--licence", default="GPL-3.0-or-later")
+    parser.add_argument("--config", help="take the edits' labels and ranges from this file instead of the checkpoint")
     parser.add_argument("--card", help="text file (model card) to put into the metadata")
     arguments = parser.parse_args()
     checkpoint = torch.load(arguments.checkpoint, map_location="cpu")
@@ -107,6 +108,8 @@ def main():
         with open(arguments.card, encoding="utf-8") as stream:
             card = stream.read()
     config = checkpoint["config"]
+    if arguments.config:    # how far a slider goes may be decided after training
+        config["edits"] = configuration.load(arguments.config)["edits"]
     meta = metadata(config["model"], config["edits"], arguments.name, arguments.licence, card)
     size = write(arguments.out, rounded_tensors(checkpoint["ema"], config["edits"]), meta)
     print(f"{arguments.out}: {size} bytes, step {checkpoint['step']}")
