@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "vulkan.h"
 
-G_DEFINE_QUARK(lk - gpu - error - quark, lk_gpu_error)
+GQuark lk_gpu_error_quark(void)
+{
+    return g_quark_from_static_string("lk-gpu-error-quark");
+}
 
 static const char *result_name(VkResult result)
 {

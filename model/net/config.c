@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
+#include "model_private.h"
 
 #include <string.h>
 
@@ -7,16 +8,7 @@
 #define MAX_CHANNELS 2048
 #define MAX_UNITS    64
 
-static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(LK_MODEL_ERROR, LK_MODEL_ERROR_CONFIG, format, arguments);
-    va_end(arguments);
-    return FALSE;
-}
+#define refuse(error, ...) lk_model_refuse(error, LK_MODEL_ERROR_CONFIG, __VA_ARGS__)
 
 /* ---- single values ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * model_private.h - what only the networks may take from a model.
+ * model_private.h - what the files of net/ share and others need not see.
  */
 #pragma once
 
@@ -8,3 +8,6 @@
 #include "weights.h"
 
 const LkWeights *lk_model_weights(const LkModel *model);
+
+/* Sets the error and gives FALSE, so that a check can end with it. */
+gboolean lk_model_refuse(GError **error, LkModelError code, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "weights.h"
 #include "f16.h"
 #include "hash.h"
 #include "json_check.h"
-#include "model.h"
+#include "model_private.h"
+#include "weights.h"
 
 #include <math.h>
 #include <string.h>
@@ -26,18 +26,23 @@ static const struct {
     guint size;
 } dtypes[] = {[LK_DTYPE_F16] = {"F16", 2}, [LK_DTYPE_F32] = {"F32", 4}, [LK_DTYPE_I64] = {"I64", 8}};
 
-G_DEFINE_QUARK(lk - model - error - quark, lk_model_error)
+GQuark lk_model_error_quark(void)
+{
+    return g_quark_from_static_string("lk-model-error-quark");
+}
 
-static gboolean G_GNUC_PRINTF(2, 3) refuse(GError **error, const char *format, ...)
+gboolean lk_model_refuse(GError **error, LkModelError code, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
     if (error)
-        *error = g_error_new_valist(LK_MODEL_ERROR, LK_MODEL_ERROR_FORMAT, format, arguments);
+        *error = g_error_new_valist(LK_MODEL_ERROR, code, format, arguments);
     va_end(arguments);
     return FALSE;
 }
+
+#define refuse(error, ...) lk_model_refuse(error, LK_MODEL_ERROR_FORMAT, __VA_ARGS__)
 
 /* ---- one tensor's entry ---- */
 

@@ -20,7 +20,10 @@ struct _LkPhoto {
     GBytes *pixels;
 };
 
-G_DEFINE_QUARK(lk - photo - error - quark, lk_photo_error)
+GQuark lk_photo_error_quark(void)
+{
+    return g_quark_from_static_string("lk-photo-error-quark");
+}
 
 LkPhoto *lk_photo_new_take(guint width, guint height, guint8 *rgba)
 {
