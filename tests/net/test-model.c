@@ -93,11 +93,24 @@ static char *replace(const char *text, const char *from, const char *to)
     return g_strconcat(parts[0], to, parts[1], NULL);
 }
 
+/* A right config with one part replaced, and what the refusal must say. */
+typedef struct {
+    const char *from, *to, *part;
+} WrongConfig;
+
+static void expect_refusals(const WrongConfig *cases, guint n, LkModelError code)
+{
+    g_autofree char *right = lk_tiny_model_config(NULL);
+
+    for (guint i = 0; i < n; i++) {
+        g_autofree char *wrong = replace(right, cases[i].from, cases[i].to);
+        expect_refusal(&(LkTinyOptions){.config = wrong}, code, cases[i].part);
+    }
+}
+
 static void test_config(void)
 {
-    static const struct {
-        const char *from, *to, *part;
-    } cases[] = {
+    static const WrongConfig cases[] = {
         {"{\"input\"", "[\"input\"", "config"},
         {"\"input\":32", "\"input\":64", "input is 64, not four times embed_res"},
         {"\"input\":32", "\"input\":32.0", "input is not a whole number"},
@@ -128,20 +141,14 @@ static void test_config(void)
         {"\"num_ws\":8", "\"num_ws\":8,\"num_ws\":8", "num_ws\" appears twice"},
         {"\"w_dim\":24", "\"w_dim\":[[[[[[[[1]]]]]]]]", "nested"},
     };
-    g_autofree char *right = lk_tiny_model_config(NULL);
 
-    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *wrong = replace(right, cases[i].from, cases[i].to);
-        expect_refusal(&(LkTinyOptions){.config = wrong}, LK_MODEL_ERROR_CONFIG, cases[i].part);
-    }
+    expect_refusals(cases, G_N_ELEMENTS(cases), LK_MODEL_ERROR_CONFIG);
 }
 
 /* Sizes that are allowed, but not those of the tensors. */
 static void test_config_against_tensors(void)
 {
-    static const struct {
-        const char *from, *to, *part;
-    } cases[] = {
+    static const WrongConfig cases[] = {
         {"\"w_dim\":24", "\"w_dim\":25",
          "e4e.styles.0.linear.weight: its shape is (24, 16) instead of (25, 16)"},
         {"\"16\":8", "\"16\":2048", "generator.synthesis.b16.conv0"},
@@ -149,12 +156,8 @@ static void test_config_against_tensors(void)
         {"\"gate_channels\":6", "\"gate_channels\":8", "modify_feature_gates"},
         {"[10,16,1]", "[10,16,64]", "e4e.body.5"},
     };
-    g_autofree char *right = lk_tiny_model_config(NULL);
 
-    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *wrong = replace(right, cases[i].from, cases[i].to);
-        expect_refusal(&(LkTinyOptions){.config = wrong}, LK_MODEL_ERROR_TENSOR, cases[i].part);
-    }
+    expect_refusals(cases, G_N_ELEMENTS(cases), LK_MODEL_ERROR_TENSOR);
 }
 
 static void test_missing_tensors(void)
