@@ -118,7 +118,7 @@ static gboolean measure_last_row(Bench *bench, CliMeasure *measure, GError **err
         w_plus[n - 1] += 0.125f;
 
         const double begin = now();
-        if (!lk_net_generate(net, w_plus, bench->options->inversion, pixels, cli_cancellable(), error))
+        if (!lk_net_generate(net, w_plus, NULL, bench->options->inversion, pixels, cli_cancellable(), error))
             return FALSE;
         cli_measure_add_run(measure, now() - begin);
         cli_measure_add_stages(measure, net);

@@ -12,8 +12,10 @@ struct _LkEditor {
     LkQuad quad;
     guint n_faces;
     float *w_plus;
-    float *edited;         /* room for one edited w_plus */
-    gboolean net_has_crop; /* FALSE: a failed inversion left the net without this photo's features */
+    float *inverting; /* room for the next photo's w_plus, so that the old one survives a failure */
+    LkEdit *edit;
+    float *edited, *styles; /* of the last picture */
+    gboolean net_has_crop;  /* FALSE: a failed inversion left the net without this photo's features */
 };
 
 static gboolean open_device(LkEditor *editor, const LkEditorOptions *options, GError **error)
@@ -32,7 +34,10 @@ LkEditor *lk_editor_new_for_model(const LkEditorOptions *options, LkModel *model
 
     editor->model = lk_model_ref(model);
     editor->w_plus = g_new0(float, (gsize)config->num_ws * config->w_dim);
+    editor->inverting = g_new0(float, (gsize)config->num_ws * config->w_dim);
     editor->edited = g_new0(float, (gsize)config->num_ws * config->w_dim);
+    editor->styles = g_new0(float, lk_config_n_styles(config));
+    editor->edit = lk_edit_new(model);
     if (!open_device(editor, options, error))
         return NULL;
     return g_steal_pointer(&editor);
@@ -57,7 +62,10 @@ void lk_editor_free(LkEditor *editor)
     lk_photo_unref(editor->crop);
     lk_model_unref(editor->model);
     g_free(editor->w_plus);
+    g_free(editor->inverting);
     g_free(editor->edited);
+    g_free(editor->styles);
+    lk_edit_free(editor->edit);
     g_free(editor);
 }
 
@@ -163,14 +171,14 @@ gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint
         return FALSE;
 
     editor->net_has_crop = FALSE;
-    /* `edited` receives the new w_plus, so that the old one survives a failure. */
-    if (!lk_net_invert(editor->net, lk_photo_pixels(crop), editor->edited, cancellable, error))
+    if (!lk_net_invert(editor->net, lk_photo_pixels(crop), editor->inverting, cancellable, error))
         return FALSE;
     editor->net_has_crop = TRUE;
 
-    float *w_plus = editor->edited;
-    editor->edited = editor->w_plus;
+    float *w_plus = editor->inverting;
+    editor->inverting = editor->w_plus;
     editor->w_plus = w_plus;
+    lk_edit_set_code(editor->edit, w_plus);
     lk_photo_ref(photo);
     lk_photo_unref(editor->photo);
     lk_photo_unref(editor->crop);
@@ -199,13 +207,24 @@ LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMo
 
     g_return_val_if_fail(editor->photo != NULL, NULL);
 
-    if (!ensure_inverted(editor, cancellable, error))
+    if (!ensure_inverted(editor, cancellable, error) ||
+        !lk_edit_apply(editor->edit, values, editor->edited, editor->styles, error))
         return NULL;
-    lk_edit_apply(editor->model, editor->w_plus, values, editor->edited);
     pixels = g_malloc((gsize)4 * side * side);
-    if (!lk_net_generate(editor->net, editor->edited, mode, pixels, cancellable, error))
+    if (!lk_net_generate(editor->net, editor->edited, NULL, mode, pixels, cancellable, error))
         return NULL;
     return lk_photo_new(side, side, pixels);
+}
+
+const float *lk_editor_edited_w_plus(const LkEditor *editor)
+{
+    return editor->edited;
+}
+
+void lk_editor_neutral_values(const LkEditor *editor, float *values)
+{
+    for (guint k = 0; k < lk_model_n_directions(editor->model); k++)
+        values[k] = lk_edit_neutral(editor->edit, k);
 }
 
 LkPhoto *lk_editor_compose(const LkEditor *editor, const LkPhoto *picture)

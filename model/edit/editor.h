@@ -6,6 +6,7 @@
 #pragma once
 
 #include "align.h"
+#include "edit.h"
 #include "net.h"
 
 G_BEGIN_DECLS
@@ -45,16 +46,17 @@ guint lk_editor_n_faces(const LkEditor *editor);
 const LkQuad *lk_editor_quad(const LkEditor *editor);  /* where the face is in the photo */
 const float *lk_editor_w_plus(const LkEditor *editor); /* of the inversion, num_ws x w_dim */
 
-/* The network's picture (resolution x resolution) for one value per direction of the model (all 0: the
+/* The values at which nothing changes, one per direction of the model: edit.h. They belong to the photo that is open. */
+void lk_editor_neutral_values(const LkEditor *editor, float *values);
+
+/* The network's picture (resolution x resolution) for one value per direction of the model (the neutral ones: the
  * inversion). */
 LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMode mode,
                             GCancellable *cancellable, GError **error);
+const float *lk_editor_edited_w_plus(const LkEditor *editor); /* of the last picture, num_ws x w_dim */
 
 /* The photo with that picture in place. */
 LkPhoto *lk_editor_compose(const LkEditor *editor, const LkPhoto *picture);
-
-/* w_plus + sum of values[k] x direction k; edited: num_ws x w_dim. A 0 leaves every bit as it was. */
-void lk_edit_apply(const LkModel *model, const float *w_plus, const float *values, float *edited);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkEditor, lk_editor_free)
 

@@ -177,3 +177,12 @@ gboolean lk_config_parse(const char *json, LkConfig *config, GError **error)
            lk_json_uint(encoder, "stem", 1, MAX_CHANNELS, &config->stem, error) &&
            read_groups(encoder, config, error) && read_heads(encoder, config, error);
 }
+
+guint lk_config_n_styles(const LkConfig *config)
+{
+    guint n = 2 * config->channels[0]; /* b4 has no conv0 */
+
+    for (guint block = 1; block < config->n_blocks; block++)
+        n += config->channels[block - 1] + 2 * config->channels[block];
+    return n;
+}

@@ -153,6 +153,20 @@ const LkDirection *lk_model_find_direction(const LkModel *model, const char *nam
     return NULL;
 }
 
+float *lk_model_read(const LkModel *model, const char *tensor, guint64 shape[4], guint *n_dims,
+                     GError **error)
+{
+    const LkWeight *weight = lk_weights_find(model->weights, tensor);
+    guint checked[5] = {0};
+
+    *n_dims = weight ? weight->n_dims : 0;
+    for (guint i = 0; i < *n_dims; i++) {
+        shape[i] = weight->shape[i];
+        checked[i] = (guint)MIN(shape[i], G_MAXUINT);
+    }
+    return lk_weights_read(model->weights, tensor, checked, error);
+}
+
 guint64 lk_model_hash(const LkModel *model)
 {
     return lk_weights_hash(model->weights);

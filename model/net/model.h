@@ -46,15 +46,37 @@ typedef struct {
     guint gate_channels; /* outputs of down1 and of down2 in E2 */
 } LkConfig;
 
-/* One editing direction: w+' = w+ + value * vector, on rows [first_row, end_row). Source: InterfaceGAN, arXiv 2005.09635. */
+/* What a slider does to a code; edit.h has the formulas. */
+typedef enum {
+    LK_DIRECTION_INTERFACEGAN, /* InterfaceGAN, arXiv 2005.09635: a vector */
+    LK_DIRECTION_GANSPACE,     /* GANSpace, arXiv 2004.02546: a coordinate of a principal component */
+    LK_DIRECTION_MAPPER,       /* StyleCLIP's mapper, arXiv 2103.17249: small networks */
+    LK_DIRECTION_GRADCTRL,     /* GradCtrl, arXiv 2207.10309: steps along a classifier's gradient */
+    LK_DIRECTION_STYLESPACE, /* StyleSpace, arXiv 2011.12799, and StyleCLIP's global directions: a vector of styles */
+} LkDirectionKind;
+
+/* One slider. */
 typedef struct {
     char *name;  /* identifier: "age" */
     char *label; /* for people, untranslated: "Age" */
     char *group; /* heading in the window: "face" */
-    guint first_row, end_row;
+    LkDirectionKind kind;
+    guint first_row, end_row; /* rows of w+ that may change; STYLESPACE: none, MAPPER: all */
     float minimum, maximum, safe_minimum, safe_maximum, step;
-    float *vector; /* num_ws x w_dim, rows outside [first_row, end_row) are 0 */
+    float *
+        vector; /* INTERFACEGAN: num_ws x w_dim, rows outside [first_row, end_row) are 0; STYLESPACE: one per style; else NULL */
+    guint component;  /* GANSPACE: row of the model's components */
+    guint classifier; /* GRADCTRL: the one whose gradient is followed */
+    guint
+        n_excluded; /* GRADCTRL: for each of these, the channels with the largest gradient stay as they are */
+    struct {
+        guint classifier, channels;
+    } excluded[8];
+    float rate; /* GRADCTRL: length of a step */
 } LkDirection;
+
+/* The outputs of all affine layers, in the order b4.conv1, b4.torgb, b8.conv0, b8.conv1, b8.torgb, b16.conv0, ... */
+guint lk_config_n_styles(const LkConfig *config);
 
 typedef struct _LkModel LkModel;
 
@@ -74,6 +96,11 @@ const char *lk_model_metadata(const LkModel *model, const char *key); /* NULL if
 guint lk_model_n_directions(const LkModel *model);
 const LkDirection *lk_model_direction(const LkModel *model, guint index);
 const LkDirection *lk_model_find_direction(const LkModel *model, const char *name); /* NULL if none */
+
+/* A tensor's values as float32, in the file's order; shape gets n_dims sizes. NULL with LK_MODEL_ERROR_TENSOR where it is
+ * missing or not finite; else free with g_free. */
+float *lk_model_read(const LkModel *model, const char *tensor, guint64 shape[4], guint *n_dims,
+                     GError **error);
 
 /* The 64-bit hash of the file's header and size: identifies the model in caches and projects. */
 guint64 lk_model_hash(const LkModel *model);

@@ -262,8 +262,8 @@ gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellab
     return FALSE;
 }
 
-gboolean lk_net_generate(LkNet *net, const float *w_plus, LkInversionMode mode, guint8 *rgba,
-                         GCancellable *cancellable, GError **error)
+gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_offsets, LkInversionMode mode,
+                         guint8 *rgba, GCancellable *cancellable, GError **error)
 {
     const LkNetwork *network = net->network;
     const LkConfig *config = lk_model_config(net->model);

@@ -39,9 +39,11 @@ gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellab
                        GError **error);
 
 /* The picture of the (edited) code w_plus (num_ws x w_dim): rgba receives resolution x resolution x 4 bytes.
- * With w_plus as lk_net_invert gave it, it is the inversion itself. */
-gboolean lk_net_generate(LkNet *net, const float *w_plus, LkInversionMode mode, guint8 *rgba,
-                         GCancellable *cancellable, GError **error);
+ * style_offsets: NULL, or lk_config_n_styles() numbers that are added to the outputs of the affine layers (to_rgb's after their
+ * gain 1 / sqrt(channels)) of the edited picture; F and E1 see the photo's own styles. With w_plus as lk_net_invert gave it
+ * and no offsets, it is the inversion itself. */
+gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_offsets, LkInversionMode mode,
+                         guint8 *rgba, GCancellable *cancellable, GError **error);
 
 /* Forgets all cached results, so that the next calls run every stage. */
 void lk_net_forget(LkNet *net);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * lk_edit_apply: slider values to w_plus.
+ * LkEdit: slider values to an edited code.
  */
 #include "fixture.h"
 
@@ -28,6 +28,18 @@ static Codes codes_new(void)
     return codes;
 }
 
+/* The edited code, which goes to edited. */
+static void apply(const Codes *codes, float *edited)
+{
+    g_autoptr(LkEdit) edit = lk_edit_new(fixture->model);
+    g_autofree float *styles = g_new(float, lk_config_n_styles(lk_model_config(fixture->model)));
+    GError *error = NULL;
+
+    lk_edit_set_code(edit, codes->w_plus);
+    lk_edit_apply(edit, codes->values, edited, styles, &error);
+    g_assert_no_error(error);
+}
+
 static void codes_free(Codes *codes)
 {
     g_free(codes->w_plus);
@@ -39,7 +51,7 @@ static void test_zero_keeps_every_bit(void)
 {
     Codes codes = codes_new();
 
-    lk_edit_apply(fixture->model, codes.w_plus, codes.values, codes.edited);
+    apply(&codes, codes.edited);
     g_assert_cmpmem(codes.edited, codes.n * sizeof(float), codes.w_plus, codes.n * sizeof(float));
     codes_free(&codes);
 }
@@ -66,7 +78,7 @@ static void test_sum_of_directions(void)
     codes.values[0] = 2.5f;
     codes.values[1] = -1.25f;
     codes.values[2] = 0.7f;
-    lk_edit_apply(fixture->model, codes.w_plus, codes.values, codes.edited);
+    apply(&codes, codes.edited);
     for (gsize i = 0; i < codes.n; i++) {
         g_assert_cmpfloat_with_epsilon(codes.edited[i], expected(&codes, i), 1e-5);
         changed += codes.edited[i] != codes.w_plus[i];
@@ -85,7 +97,7 @@ static void test_rows_outside_stay(void)
     for (guint k = 0; k < lk_model_n_directions(fixture->model); k++)
         if (lk_model_direction(fixture->model, k) == pose)
             codes.values[k] = 5;
-    lk_edit_apply(fixture->model, codes.w_plus, codes.values, codes.edited);
+    apply(&codes, codes.edited);
     g_assert_cmpmem(codes.edited, pose->first_row * config->w_dim * sizeof(float), codes.w_plus,
                     pose->first_row * config->w_dim * sizeof(float));
     const gsize first = (gsize)pose->first_row * config->w_dim, n = config->w_dim * sizeof(float);
@@ -98,8 +110,8 @@ static void test_in_place(void)
     Codes codes = codes_new();
 
     codes.values[0] = -3;
-    lk_edit_apply(fixture->model, codes.w_plus, codes.values, codes.edited);
-    lk_edit_apply(fixture->model, codes.w_plus, codes.values, codes.w_plus);
+    apply(&codes, codes.edited);
+    apply(&codes, codes.w_plus);
     g_assert_cmpmem(codes.edited, codes.n * sizeof(float), codes.w_plus, codes.n * sizeof(float));
     codes_free(&codes);
 }

@@ -94,14 +94,14 @@ static void check_golden(const char *name, LkType storage)
     g_assert_no_error(error);
     for (guint i = 0; i < G_N_ELEMENTS(photo_stages); i++)
         check_stage(net, name, photo_stages[i], photo_stages[i], tolerance);
-    lk_net_generate(net, w_plus, LK_INVERSION_STYLERES, picture, NULL, &error);
+    lk_net_generate(net, w_plus, NULL, LK_INVERSION_STYLERES, picture, NULL, &error);
     g_assert_no_error(error);
     check_stage(net, name, "image", "image_inversion", tolerance);
     check_picture(picture, name, "image_inversion", 32, storage == LK_F32 ? 1 : 20);
-    lk_net_generate(net, w_plus, LK_INVERSION_WPLUS, picture, NULL, &error);
+    lk_net_generate(net, w_plus, NULL, LK_INVERSION_WPLUS, picture, NULL, &error);
     g_assert_no_error(error);
     check_stage(net, name, "image", "image_w_only", tolerance);
-    lk_net_generate(net, edited->data, LK_INVERSION_STYLERES, picture, NULL, &error);
+    lk_net_generate(net, edited->data, NULL, LK_INVERSION_STYLERES, picture, NULL, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < G_N_ELEMENTS(edit_stages); i++)
         check_stage(net, name, edit_stages[i], edit_stages[i], tolerance);
@@ -185,7 +185,7 @@ static void generate(Fixture *fixture, const float *w_plus, LkInversionMode mode
 {
     g_autoptr(GError) error = NULL;
 
-    lk_net_generate(fixture->net, w_plus, mode, picture, NULL, &error);
+    lk_net_generate(fixture->net, w_plus, NULL, mode, picture, NULL, &error);
     g_assert_no_error(error);
     if (expected)
         assert_ran(fixture, expected);
@@ -317,7 +317,7 @@ static void test_no_photo(Fixture *fixture, gconstpointer data)
     guint8 picture[PIXELS];
     guint shape[3];
 
-    g_assert_false(lk_net_generate(fixture->net, w_plus, LK_INVERSION_STYLERES, picture, NULL, &error));
+    g_assert_false(lk_net_generate(fixture->net, w_plus, NULL, LK_INVERSION_STYLERES, picture, NULL, &error));
     g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID);
     g_clear_error(&error);
     g_assert_null(lk_net_read_stage(fixture->net, "enc_feat", shape, &error));
@@ -342,7 +342,8 @@ static void test_cancelled(Fixture *fixture, gconstpointer data)
     generate(fixture, w_plus, LK_INVERSION_STYLERES, before, EDIT_STAGES);
     g_cancellable_cancel(cancellable);
     w_plus[0] += 1;
-    g_assert_false(lk_net_generate(fixture->net, w_plus, LK_INVERSION_STYLERES, after, cancellable, &error));
+    g_assert_false(
+        lk_net_generate(fixture->net, w_plus, NULL, LK_INVERSION_STYLERES, after, cancellable, &error));
     g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
     g_clear_error(&error);
     generate(fixture, w_plus, LK_INVERSION_STYLERES, after, EDIT_STAGES);
@@ -353,7 +354,7 @@ static void test_cancelled(Fixture *fixture, gconstpointer data)
     g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
     g_clear_error(&error);
     /* nobody has the new photo's code: there is nothing to edit until a photo is inverted again */
-    g_assert_false(lk_net_generate(fixture->net, w_plus, LK_INVERSION_STYLERES, after, NULL, &error));
+    g_assert_false(lk_net_generate(fixture->net, w_plus, NULL, LK_INVERSION_STYLERES, after, NULL, &error));
     g_clear_error(&error);
     set_crop(fixture, 0);
     invert(fixture, "");
@@ -386,7 +387,7 @@ static void test_cancelled_within(Fixture *fixture, gconstpointer data)
         GThread *thread;
         w_plus[0] = (float)(round % 2);
         thread = g_thread_new("cancel", cancel_soon, cancellable);
-        if (!lk_net_generate(fixture->net, w_plus, LK_INVERSION_STYLERES, picture, cancellable, &error))
+        if (!lk_net_generate(fixture->net, w_plus, NULL, LK_INVERSION_STYLERES, picture, cancellable, &error))
             g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
         else
             g_assert_cmpmem(picture, PIXELS, expected[round % 2], PIXELS);
