@@ -18,21 +18,24 @@ struct _LkSession {
     LkModel *model;
     guint n_values;
     GPtrArray *jobs;     /* all that the worker has; not owned */
-    LkJob *opening;      /* the newest open, or NULL */
+    LkJob *opening;      /* the newest of a photo or a model, or NULL */
     LkJob *making;       /* the picture being made, or NULL */
     GSource *rest_timer; /* or NULL */
 
     LkPhoto *photo;
     LkPhoto *picture;
     float *values;
-    float *made;            /* values of the last picture that was made or failed */
-    gboolean made_is_valid; /* FALSE: none yet of this photo */
+    float *neutral;
+    LkInversionMode mode;
+    float *made; /* values and mode of the last picture that was made or failed */
+    LkInversionMode made_mode;
+    gboolean made_is_valid; /* FALSE: none yet of this photo and model */
 
     LkSessionState state; /* as last notified */
     gboolean modified;
 };
 
-enum { PROP_STATE = 1, PROP_MODIFIED, N_PROPERTIES };
+enum { PROP_STATE = 1, PROP_MODIFIED, PROP_MODE, PROP_MODEL, N_PROPERTIES };
 enum { PICTURE, FAILED, N_SIGNALS };
 
 static GParamSpec *properties[N_PROPERTIES];
@@ -56,6 +59,20 @@ GType lk_session_state_get_type(void)
     return type;
 }
 
+GType lk_inversion_mode_get_type(void)
+{
+    static GType type;
+    static const GEnumValue values[] = {
+        {LK_INVERSION_STYLERES, "LK_INVERSION_STYLERES", "styleres"},
+        {LK_INVERSION_WPLUS, "LK_INVERSION_WPLUS", "e4e"},
+        {0, NULL, NULL},
+    };
+
+    if (g_once_init_enter(&type))
+        g_once_init_leave(&type, g_enum_register_static("LkInversionMode", values));
+    return type;
+}
+
 /* ---- state --------------------------------------------------------------------------------------------- */
 
 static gsize values_size(LkSession *self)
@@ -65,7 +82,8 @@ static gsize values_size(LkSession *self)
 
 static gboolean values_are_made(LkSession *self)
 {
-    return self->made_is_valid && memcmp(self->made, self->values, values_size(self)) == 0;
+    return self->made_is_valid && self->made_mode == self->mode &&
+           memcmp(self->made, self->values, values_size(self)) == 0;
 }
 
 static LkSessionState current_state(LkSession *self)
@@ -77,6 +95,13 @@ static LkSessionState current_state(LkSession *self)
     return self->making != NULL ? LK_SESSION_BUSY : LK_SESSION_READY;
 }
 
+/* Not once the session is closed. */
+static void notify(LkSession *self, guint property)
+{
+    if (self->worker != NULL)
+        g_object_notify_by_pspec(G_OBJECT(self), properties[property]);
+}
+
 static void notify_state(LkSession *self)
 {
     const LkSessionState state = current_state(self);
@@ -84,7 +109,7 @@ static void notify_state(LkSession *self)
     if (state == self->state || self->worker == NULL)
         return;
     self->state = state;
-    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_STATE]);
+    notify(self, PROP_STATE);
 }
 
 static void notify_modified(LkSession *self)
@@ -92,11 +117,43 @@ static void notify_modified(LkSession *self)
     gboolean modified = FALSE;
 
     for (guint k = 0; k < self->n_values; k++)
-        modified |= self->values[k] != 0;
+        modified |= self->values[k] != self->neutral[k];
     if (modified == self->modified)
         return;
     self->modified = modified;
-    g_object_notify_by_pspec(G_OBJECT(self), properties[PROP_MODIFIED]);
+    notify(self, PROP_MODIFIED);
+}
+
+static void set_mode(LkSession *self, LkInversionMode mode)
+{
+    if (mode == self->mode)
+        return;
+    self->mode = mode;
+    notify(self, PROP_MODE);
+}
+
+/* neutral: NULL: all 0. */
+static void start_at(LkSession *self, const float *neutral)
+{
+    if (neutral != NULL)
+        memcpy(self->neutral, neutral, values_size(self));
+    else
+        memset(self->neutral, 0, values_size(self));
+    memcpy(self->values, self->neutral, values_size(self));
+    self->made_is_valid = FALSE;
+}
+
+static void take_model(LkSession *self, LkModel *model)
+{
+    lk_model_ref(model);
+    lk_model_unref(self->model);
+    self->model = model;
+    self->n_values = lk_model_n_directions(model);
+    /* One more than needed: a model without directions has values, too. */
+    self->values = g_renew(float, self->values, self->n_values + 1);
+    self->neutral = g_renew(float, self->neutral, self->n_values + 1);
+    self->made = g_renew(float, self->made, self->n_values + 1);
+    start_at(self, NULL);
 }
 
 /* ---- jobs ---------------------------------------------------------------------------------------------- */
@@ -112,8 +169,8 @@ static LkJob *job_with_values(LkSession *self, LkJobKind kind, GCancellable *can
 {
     LkJob *job = lk_job_new(kind, cancellable);
 
-    job->n_values = self->n_values;
     job->values = g_memdup2(self->values, values_size(self));
+    job->mode = self->mode;
     return job;
 }
 
@@ -142,7 +199,8 @@ static gboolean values_rest(gpointer data)
     LkJob *making = self->making;
 
     stop_rest_timer(self);
-    if (making != NULL && memcmp(making->values, self->values, values_size(self)) != 0)
+    if (making != NULL &&
+        (making->mode != self->mode || memcmp(making->values, self->values, values_size(self)) != 0))
         g_cancellable_cancel(making->cancellable);
     return G_SOURCE_REMOVE;
 }
@@ -181,8 +239,23 @@ static void open_done(LkSession *self, LkJob *job)
         lk_photo_unref(self->photo);
         self->photo = lk_photo_ref(job->photo);
         g_clear_pointer(&self->picture, lk_photo_unref);
-        self->made_is_valid = FALSE;
-        memset(self->values, 0, values_size(self));
+        start_at(self, job->neutral);
+        set_mode(self, LK_INVERSION_STYLERES);
+        notify_modified(self);
+    }
+    make_missing_picture(self);
+    return_task(job);
+}
+
+static void model_done(LkSession *self, LkJob *job)
+{
+    if (self->opening == job)
+        self->opening = NULL;
+    if (job->error == NULL) {
+        g_clear_pointer(&self->picture, lk_photo_unref);
+        take_model(self, job->model);
+        start_at(self, job->neutral);
+        notify(self, PROP_MODEL);
         notify_modified(self);
     }
     make_missing_picture(self);
@@ -196,6 +269,7 @@ static void picture_done(LkSession *self, LkJob *job)
     self->making = NULL;
     if (!cancelled) {
         memcpy(self->made, job->values, values_size(self));
+        self->made_mode = job->mode;
         self->made_is_valid = TRUE;
     }
     if (job->error == NULL) {
@@ -221,6 +295,9 @@ static void job_done(LkJob *job, gpointer data)
     switch (job->kind) {
     case LK_JOB_OPEN:
         open_done(self, job);
+        break;
+    case LK_JOB_MODEL:
+        model_done(self, job);
         break;
     case LK_JOB_PICTURE:
         picture_done(self, job);
@@ -270,6 +347,7 @@ static void lk_session_finalize(GObject *object)
     g_main_context_unref(self->context);
     lk_model_unref(self->model);
     g_free(self->values);
+    g_free(self->neutral);
     g_free(self->made);
     G_OBJECT_CLASS(lk_session_parent_class)->finalize(object);
 }
@@ -284,6 +362,12 @@ static void lk_session_get_property(GObject *object, guint id, GValue *value, GP
         break;
     case PROP_MODIFIED:
         g_value_set_boolean(value, self->modified);
+        break;
+    case PROP_MODE:
+        g_value_set_enum(value, self->mode);
+        break;
+    case PROP_MODEL:
+        g_value_set_pointer(value, self->model);
         break;
     default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -302,6 +386,9 @@ static void lk_session_class_init(LkSessionClass *class)
     properties[PROP_STATE] =
         g_param_spec_enum("state", NULL, NULL, LK_TYPE_SESSION_STATE, LK_SESSION_EMPTY, flags);
     properties[PROP_MODIFIED] = g_param_spec_boolean("modified", NULL, NULL, FALSE, flags);
+    properties[PROP_MODE] =
+        g_param_spec_enum("mode", NULL, NULL, LK_TYPE_INVERSION_MODE, LK_INVERSION_STYLERES, flags);
+    properties[PROP_MODEL] = g_param_spec_pointer("model", NULL, NULL, flags);
     g_object_class_install_properties(object_class, N_PROPERTIES, properties);
 
     signals[PICTURE] = g_signal_new("picture", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
@@ -320,11 +407,7 @@ LkSession *lk_session_new(const LkEditorOptions *options, LkModel *model)
 {
     LkSession *self = g_object_new(LK_TYPE_SESSION, NULL);
 
-    self->model = lk_model_ref(model);
-    self->n_values = lk_model_n_directions(model);
-    /* One more than needed: a model without directions has values, too. */
-    self->values = g_new0(float, self->n_values + 1);
-    self->made = g_new0(float, self->n_values + 1);
+    take_model(self, model);
     self->worker = lk_worker_new(options, model, self->context, job_done, self);
     return self;
 }
@@ -361,6 +444,12 @@ gboolean lk_session_get_modified(LkSession *self)
     return self->modified;
 }
 
+LkInversionMode lk_session_get_mode(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), LK_INVERSION_STYLERES);
+    return self->mode;
+}
+
 static GTask *task_new(LkSession *self, gpointer tag, GAsyncReadyCallback callback, gpointer user_data)
 {
     /* No cancellable: a job that was done before it could be cancelled is reported as done. */
@@ -370,6 +459,24 @@ static GTask *task_new(LkSession *self, gpointer tag, GAsyncReadyCallback callba
     return task;
 }
 
+/* Takes the job; the newest of a kind wins. */
+static void submit_opening(LkSession *self, LkJob *job, GTask *task)
+{
+    if (self->worker == NULL) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "The session is closed.");
+        lk_job_free(job);
+        return;
+    }
+    for (guint i = 0; i < self->jobs->len; i++) {
+        LkJob *older = g_ptr_array_index(self->jobs, i);
+        if (older->kind == job->kind || older == self->making)
+            g_cancellable_cancel(older->cancellable);
+    }
+    job->task = g_object_ref(task);
+    self->opening = submit(self, job);
+    notify_state(self);
+}
+
 void lk_session_open_async(LkSession *self, const char *path, LkOpenMode mode, GCancellable *cancellable,
                            GAsyncReadyCallback callback, gpointer user_data)
 {
@@ -377,21 +484,10 @@ void lk_session_open_async(LkSession *self, const char *path, LkOpenMode mode, G
     g_return_if_fail(path != NULL);
 
     g_autoptr(GTask) task = task_new(self, lk_session_open_async, callback, user_data);
-    if (self->worker == NULL) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "The session is closed.");
-        return;
-    }
-    if (self->opening != NULL)
-        g_cancellable_cancel(self->opening->cancellable);
-    if (self->making != NULL)
-        g_cancellable_cancel(self->making->cancellable);
-
     LkJob *job = lk_job_new(LK_JOB_OPEN, cancellable);
     job->path = g_strdup(path);
-    job->mode = mode;
-    job->task = g_steal_pointer(&task);
-    self->opening = submit(self, job);
-    notify_state(self);
+    job->open_mode = mode;
+    submit_opening(self, job, task);
 }
 
 gboolean lk_session_open_finish(LkSession *self, GAsyncResult *result, GError **error)
@@ -401,13 +497,33 @@ gboolean lk_session_open_finish(LkSession *self, GAsyncResult *result, GError **
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 
+void lk_session_set_model_async(LkSession *self, LkModel *model, GCancellable *cancellable,
+                                GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(model != NULL);
+
+    g_autoptr(GTask) task = task_new(self, lk_session_set_model_async, callback, user_data);
+    LkJob *job = lk_job_new(LK_JOB_MODEL, cancellable);
+    job->model = lk_model_ref(model);
+    submit_opening(self, job, task);
+}
+
+gboolean lk_session_set_model_finish(LkSession *self, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
+    g_return_val_if_fail(g_async_result_is_tagged(result, lk_session_set_model_async), FALSE);
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
 void lk_session_set_value(LkSession *self, guint direction, float value)
 {
     g_return_if_fail(LK_IS_SESSION(self));
     g_return_if_fail(direction < self->n_values && isfinite(value));
 
     const LkDirection *range = lk_model_direction(self->model, direction);
-    value = CLAMP(value, range->minimum, range->maximum);
+    if (value != self->neutral[direction])
+        value = CLAMP(value, range->minimum, range->maximum);
     if (value == self->values[direction])
         return;
     self->values[direction] = value;
@@ -424,7 +540,21 @@ void lk_session_reset(LkSession *self)
 {
     g_return_if_fail(LK_IS_SESSION(self));
 
-    memset(self->values, 0, values_size(self));
+    memcpy(self->values, self->neutral, values_size(self));
+    values_changed(self);
+}
+
+float lk_session_get_neutral(LkSession *self, guint direction)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self) && direction < self->n_values, 0);
+    return self->neutral[direction];
+}
+
+void lk_session_set_mode(LkSession *self, LkInversionMode mode)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+
+    set_mode(self, mode);
     values_changed(self);
 }
 

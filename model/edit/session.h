@@ -14,7 +14,8 @@
  *
  * "failed" (const char *message): a picture could not be made; the previous one stays
  *
- * Properties (read-only, notify): "state" (LkSessionState), "modified" (boolean: some value is not 0)
+ * Properties (read-only, notify): "state" (LkSessionState), "modified" (boolean: some value is not the neutral one),
+ * "mode" (LkInversionMode), "model" (LkModel *)
  */
 #pragma once
 
@@ -25,13 +26,16 @@ G_BEGIN_DECLS
 
 typedef enum {
     LK_SESSION_EMPTY,   /* no photo */
-    LK_SESSION_OPENING, /* model loading, face finding, inversion */
+    LK_SESSION_OPENING, /* a photo or another model: networks loading, face finding, inversion */
     LK_SESSION_READY,   /* photo open, nothing running */
     LK_SESSION_BUSY,    /* photo open, a picture is being made */
 } LkSessionState;
 
 #define LK_TYPE_SESSION_STATE (lk_session_state_get_type())
 GType lk_session_state_get_type(void);
+
+#define LK_TYPE_INVERSION_MODE (lk_inversion_mode_get_type())
+GType lk_inversion_mode_get_type(void);
 
 #define LK_TYPE_SESSION (lk_session_get_type())
 G_DECLARE_FINAL_TYPE(LkSession, lk_session, LK, SESSION, GObject)
@@ -47,19 +51,33 @@ LkPhoto *lk_session_get_photo(LkSession *session);
 LkPhoto *lk_session_get_picture(LkSession *session);
 gboolean lk_session_get_modified(LkSession *session);
 
-/* Decodes, finds the face, inverts; then all values are 0 and "picture" follows with the inversion. An older
- * open still running is cancelled. On error the photo opened before stays, with its values. The message names
- * the file. */
+/* Decodes, finds the face, inverts; then all values are neutral, the mode is LK_INVERSION_STYLERES, and "picture" follows
+ * with the inversion. An older open still running is cancelled. On error the photo opened before stays, with its values.
+ * The message names the file. */
 void lk_session_open_async(LkSession *session, const char *path, LkOpenMode mode, GCancellable *cancellable,
                            GAsyncReadyCallback callback, gpointer user_data);
 gboolean lk_session_open_finish(LkSession *session, GAsyncResult *result, GError **error);
 
-/* Slider values by index of the model's directions; clamped to the direction's range. */
+/* Another model for the photo that is open, which is inverted again; then all values are neutral, and "picture" follows.
+ * Without a photo only its networks are made. An older change of the model still running is cancelled. On error, or when
+ * cancelled, the model before stays, with photo and values. The session keeps a reference. */
+void lk_session_set_model_async(LkSession *session, LkModel *model, GCancellable *cancellable,
+                                GAsyncReadyCallback callback, gpointer user_data);
+gboolean lk_session_set_model_finish(LkSession *session, GAsyncResult *result, GError **error);
+
+/* Slider values by index of the model's directions; clamped to the direction's range, unless it is the neutral one. */
 void lk_session_set_value(LkSession *session, guint direction, float value);
 float lk_session_get_value(LkSession *session, guint direction);
-void lk_session_reset(LkSession *session); /* all values 0 */
+void lk_session_reset(LkSession *session); /* all values neutral */
 
-/* Writes the composed picture of the values of now, as PNG. G_IO_ERROR_BUSY while a photo is being opened. */
+/* The value at which a direction leaves the photo that is open as it is (edit.h); 0 without a photo. */
+float lk_session_get_neutral(LkSession *session, guint direction);
+
+/* How the photo is rebuilt: also what "picture" and an export show. */
+void lk_session_set_mode(LkSession *session, LkInversionMode mode);
+LkInversionMode lk_session_get_mode(LkSession *session);
+
+/* Writes the composed picture of the values and mode of now, as PNG. G_IO_ERROR_BUSY while a photo is being opened. */
 void lk_session_export_async(LkSession *session, const char *path, GCancellable *cancellable,
                              GAsyncReadyCallback callback, gpointer user_data);
 gboolean lk_session_export_finish(LkSession *session, GAsyncResult *result, GError **error);

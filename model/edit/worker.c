@@ -12,7 +12,9 @@ struct _LkWorker {
     /* The thread's own. */
     LkEditorOptions options;
     LkModel *model;
-    LkEditor *editor; /* NULL until a photo is opened */
+    LkEditor *editor;     /* NULL until a photo is opened, and after a model that could not be used */
+    LkPhoto *photo;       /* NULL: none is open */
+    LkOpenMode open_mode; /* of photo */
 };
 
 static LkJob last_job;
@@ -45,21 +47,41 @@ void lk_job_free(LkJob *job)
     g_clear_object(&job->cancellable);
     g_clear_object(&job->task);
     g_clear_error(&job->error);
+    lk_model_unref(job->model);
     lk_photo_unref(job->photo);
     lk_photo_unref(job->composed);
     lk_photo_unref(job->face);
     g_free(job->path);
     g_free(job->values);
+    g_free(job->neutral);
     g_free(job);
 }
 
 /* ---- the thread ---------------------------------------------------------------------------------------- */
 
-static gboolean ensure_editor(LkWorker *worker, GError **error)
+/* An editor with the photo that is open, if one is. */
+static gboolean ensure_editor(LkWorker *worker, GCancellable *cancellable, GError **error)
 {
-    if (worker->editor == NULL)
-        worker->editor = lk_editor_new_for_model(&worker->options, worker->model, error);
-    return worker->editor != NULL;
+    g_autoptr(LkEditor) editor = NULL;
+
+    if (worker->editor != NULL)
+        return TRUE;
+    editor = lk_editor_new_for_model(&worker->options, worker->model, error);
+    if (editor == NULL)
+        return FALSE;
+    if (worker->photo != NULL &&
+        !lk_editor_open(editor, worker->photo, worker->open_mode, 0, cancellable, error))
+        return FALSE;
+    worker->editor = g_steal_pointer(&editor);
+    return TRUE;
+}
+
+static float *neutral_values(LkWorker *worker)
+{
+    float *values = g_new0(float, lk_model_n_directions(worker->model) + 1);
+
+    lk_editor_neutral_values(worker->editor, values);
+    return values;
 }
 
 /* The editor sees only pixels; people want to read which file it was. */
@@ -75,19 +97,38 @@ static void open_photo(LkWorker *worker, LkJob *job)
 {
     g_autoptr(LkPhoto) photo = lk_photo_open(job->path, &job->error);
 
-    if (photo == NULL || !ensure_editor(worker, &job->error))
+    if (photo == NULL || !ensure_editor(worker, job->cancellable, &job->error))
         return;
-    if (!lk_editor_open(worker->editor, photo, job->mode, 0, job->cancellable, &job->error)) {
+    if (!lk_editor_open(worker->editor, photo, job->open_mode, 0, job->cancellable, &job->error)) {
         name_file(job);
         return;
     }
+    job->neutral = neutral_values(worker);
     job->photo = g_steal_pointer(&photo);
+    lk_photo_unref(worker->photo);
+    worker->photo = lk_photo_ref(job->photo);
+    worker->open_mode = job->open_mode;
+}
+
+static void change_model(LkWorker *worker, LkJob *job)
+{
+    g_autoptr(LkModel) before = worker->model;
+
+    g_clear_pointer(&worker->editor, lk_editor_free);
+    worker->model = lk_model_ref(job->model);
+    if (!ensure_editor(worker, job->cancellable, &job->error)) {
+        lk_model_unref(worker->model);
+        worker->model = g_steal_pointer(&before);
+    } else if (worker->photo != NULL) {
+        job->neutral = neutral_values(worker);
+    }
 }
 
 static void make_picture(LkWorker *worker, LkJob *job)
 {
-    job->face =
-        lk_editor_generate(worker->editor, job->values, LK_INVERSION_STYLERES, job->cancellable, &job->error);
+    if (!ensure_editor(worker, job->cancellable, &job->error))
+        return;
+    job->face = lk_editor_generate(worker->editor, job->values, job->mode, job->cancellable, &job->error);
     if (job->face != NULL)
         job->composed = lk_editor_compose(worker->editor, job->face);
 }
@@ -106,6 +147,9 @@ static void do_job(LkWorker *worker, LkJob *job)
     switch (job->kind) {
     case LK_JOB_OPEN:
         open_photo(worker, job);
+        break;
+    case LK_JOB_MODEL:
+        change_model(worker, job);
         break;
     case LK_JOB_PICTURE:
         make_picture(worker, job);
@@ -205,6 +249,7 @@ void lk_worker_free(LkWorker *worker)
     g_async_queue_unref(worker->jobs);
     g_async_queue_unref(worker->finished);
     lk_model_unref(worker->model);
+    lk_photo_unref(worker->photo);
     g_free((char *)worker->options.device);
     g_free(worker);
 }

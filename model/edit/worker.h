@@ -2,6 +2,9 @@
  *
  * worker.h - the thread behind an LkSession. It owns the LkEditor, made when the first photo is opened, and
  * does one job after the other in the order they came. Private to model/edit.
+ *
+ * A MODEL job frees the networks of the model before, which may be as large as half the device's memory, before it makes
+ * those of its own. Where it fails, the next job that needs the old ones makes them again.
  */
 #pragma once
 
@@ -9,22 +12,24 @@
 
 G_BEGIN_DECLS
 
-typedef enum { LK_JOB_OPEN, LK_JOB_PICTURE, LK_JOB_EXPORT } LkJobKind;
+typedef enum { LK_JOB_OPEN, LK_JOB_MODEL, LK_JOB_PICTURE, LK_JOB_EXPORT } LkJobKind;
 
 /* What to do, and what came of it. The worker has it from lk_worker_submit until it is given to `done`. */
 typedef struct {
     LkJobKind kind;
-    char *path;      /* OPEN, EXPORT */
-    LkOpenMode mode; /* OPEN */
-    float *values;   /* PICTURE, EXPORT: one per direction */
-    guint n_values;
-    GTask *task; /* OPEN, EXPORT: the session's, the worker leaves it alone */
+    char *path;           /* OPEN, EXPORT */
+    LkOpenMode open_mode; /* OPEN */
+    LkModel *model;       /* MODEL */
+    float *values;        /* PICTURE, EXPORT: one per direction */
+    LkInversionMode mode; /* PICTURE, EXPORT */
+    GTask *task;          /* OPEN, MODEL, EXPORT: the session's, the worker leaves it alone */
 
     GCancellable *cancellable; /* of this job alone */
     GCancellable *outer;       /* the caller's, which cancels the job's; or NULL */
     gulong outer_handler;
 
     LkPhoto *photo;    /* OPEN */
+    float *neutral;    /* OPEN, MODEL: of the photo, one per direction; NULL: no photo is open */
     LkPhoto *composed; /* PICTURE */
     LkPhoto *face;     /* PICTURE */
     GError *error;     /* NULL: done */

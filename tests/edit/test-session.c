@@ -6,6 +6,7 @@
 #include "session.h"
 
 #include "pictures.h"
+#include "tiny_model.h"
 
 #include <string.h>
 
@@ -122,29 +123,40 @@ static Watch *watch_with_photo(void)
 
 /* ---- what it should show ------------------------------------------------------------------------------------ */
 
-static LkPhoto *render(const char *path, const float *values, LkPhoto **composed)
+static LkPhoto *render_with(LkEditor *editor, const char *path, const float *values, LkInversionMode mode,
+                            LkPhoto **composed)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(LkPhoto) photo = lk_photo_open(path, NULL);
     LkPhoto *face;
 
     g_assert_no_error(error);
-    lk_editor_open(reference, photo, LK_OPEN_ALIGNED, 0, NULL, &error);
+    lk_editor_open(editor, photo, LK_OPEN_ALIGNED, 0, NULL, &error);
     g_assert_no_error(error);
-    face = lk_editor_generate(reference, values, LK_INVERSION_STYLERES, NULL, &error);
+    face = lk_editor_generate(editor, values, mode, NULL, &error);
     g_assert_no_error(error);
-    *composed = lk_editor_compose(reference, face);
+    *composed = lk_editor_compose(editor, face);
     return face;
+}
+
+static LkPhoto *render(const char *path, const float *values, LkPhoto **composed)
+{
+    return render_with(reference, path, values, LK_INVERSION_STYLERES, composed);
+}
+
+static void assert_shows_with(Watch *watch, LkEditor *editor, const char *path, const float *values,
+                              LkInversionMode mode)
+{
+    g_autoptr(LkPhoto) composed = NULL;
+    g_autoptr(LkPhoto) face = render_with(editor, path, values, mode, &composed);
+
+    g_assert_true(edit_same_picture(watch->face, face));
+    g_assert_true(edit_same_picture(lk_session_get_picture(watch->session), composed));
 }
 
 static void assert_shows(Watch *watch, const char *path, float age, float smile, float pose)
 {
-    const float values[] = {age, smile, pose};
-    g_autoptr(LkPhoto) composed = NULL;
-    g_autoptr(LkPhoto) face = render(path, values, &composed);
-
-    g_assert_true(edit_same_picture(watch->face, face));
-    g_assert_true(edit_same_picture(lk_session_get_picture(watch->session), composed));
+    assert_shows_with(watch, reference, path, (float[]){age, smile, pose}, LK_INVERSION_STYLERES);
 }
 
 /* ---- sliders ------------------------------------------------------------------------------------------------ */
@@ -220,6 +232,213 @@ static void test_same_value_costs_nothing(void)
     g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_READY);
     settle();
     g_assert_cmpuint(watch->n_pictures, ==, 1);
+    watch_free(watch);
+}
+
+/* ---- inversion ----------------------------------------------------------------------------------------------- */
+
+static void count_notify(LkSession *session, GParamSpec *spec, guint *n)
+{
+    ++*n;
+}
+
+static void test_mode(void)
+{
+    Watch *watch = watch_with_photo();
+    const float values[] = {1, 0, 0};
+    guint n = 0;
+
+    g_signal_connect(watch->session, "notify::mode", G_CALLBACK(count_notify), &n);
+    lk_session_set_value(watch->session, 0, 1);
+    lk_session_set_mode(watch->session, LK_INVERSION_WPLUS);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows_with(watch, reference, fixture->photo_path, values, LK_INVERSION_WPLUS);
+    g_assert_cmpuint(n, ==, 1);
+    lk_session_set_mode(watch->session, LK_INVERSION_WPLUS);
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_READY);
+    lk_session_set_mode(watch->session, LK_INVERSION_STYLERES);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 1, 0, 0);
+    watch_free(watch);
+}
+
+static void test_mode_of_a_photo(void)
+{
+    Watch *watch = watch_with_photo();
+    g_autofree char *path = edit_fixture_path(fixture, "e4e.png");
+    const float values[] = {0, 0, 0};
+
+    lk_session_set_mode(watch->session, LK_INVERSION_WPLUS);
+    g_assert_false(lk_session_get_modified(watch->session));
+    lk_session_export_async(watch->session, path, NULL, on_exported, watch);
+    start_open(watch, fixture->other_path);
+    wait_for_callbacks(watch, 3);
+    g_assert_no_error(watch->error);
+    g_assert_cmpint(lk_session_get_mode(watch->session), ==, LK_INVERSION_STYLERES);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->other_path, 0, 0, 0);
+
+    g_autoptr(LkPhoto) composed = NULL;
+    g_autoptr(LkPhoto) face =
+        render_with(reference, fixture->photo_path, values, LK_INVERSION_WPLUS, &composed);
+    g_autoptr(LkPhoto) written = lk_photo_open(path, NULL);
+    g_assert_true(edit_same_picture(written, composed));
+    watch_free(watch);
+}
+
+/* ---- models ------------------------------------------------------------------------------------------------- */
+
+static void on_model_set(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Watch *watch = data;
+
+    watch->n_callbacks++;
+    g_clear_error(&watch->error);
+    watch->done = lk_session_set_model_finish(LK_SESSION(source), result, &watch->error);
+}
+
+/* Of other weights, with two directions instead of three. */
+static LkModel *other_model(const char *name)
+{
+    const LkTinyOptions options = {
+        .resolution = 64,
+        .seed = 7,
+        .directions = "[{\"name\":\"age\",\"label\":\"Age\",\"kind\":\"interfacegan\",\"group\":\"face\","
+                      "\"rows\":[0,10],"
+                      "\"range\":[-5,5],\"safe\":[-3,3],\"default\":0,\"step\":0.1},"
+                      "{\"name\":\"smile\",\"label\":\"Smile\",\"kind\":\"interfacegan\",\"group\":\"face\","
+                      "\"rows\":[0,10],\"range\":[-5,5],\"safe\":[-3,3],\"default\":0,\"step\":0.1}]",
+    };
+    g_autofree char *path = edit_fixture_path(fixture, name);
+    g_autoptr(GError) error = NULL;
+
+    lk_tiny_model_write(path, &options, &error);
+    g_assert_no_error(error);
+    LkModel *model = lk_model_open(path, &error);
+    g_assert_no_error(error);
+    return model;
+}
+
+static void set_model(Watch *watch, LkModel *model, GCancellable *cancellable)
+{
+    const guint n = watch->n_callbacks;
+
+    lk_session_set_model_async(watch->session, model, cancellable, on_model_set, watch);
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_OPENING);
+    wait_for_callbacks(watch, n + 1);
+}
+
+static void test_model(void)
+{
+    Watch *watch = watch_with_photo();
+    g_autoptr(LkModel) model = other_model("other.safetensors");
+    g_autoptr(GError) error = NULL;
+    const float neutral[] = {0, 0}, smiling[] = {0, 2};
+    guint n = 0;
+
+    g_signal_connect(watch->session, "notify::model", G_CALLBACK(count_notify), &n);
+    lk_session_set_value(watch->session, 2, 2);
+    set_model(watch, model, NULL);
+    g_assert_no_error(watch->error);
+    g_assert_cmpuint(n, ==, 1);
+    g_assert_true(lk_session_get_model(watch->session) == model);
+    g_assert_false(lk_session_get_modified(watch->session));
+    g_assert_nonnull(lk_session_get_photo(watch->session));
+
+    g_autoptr(LkEditor) editor = lk_editor_new_for_model(&fixture->options, model, &error);
+    g_assert_no_error(error);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows_with(watch, editor, fixture->photo_path, neutral, LK_INVERSION_STYLERES);
+    lk_session_set_value(watch->session, 1, 2);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows_with(watch, editor, fixture->photo_path, smiling, LK_INVERSION_STYLERES);
+    watch_free(watch);
+}
+
+static void test_model_without_photo(void)
+{
+    Watch *watch = watch_new(&fixture->options);
+    g_autoptr(LkModel) model = other_model("other.safetensors");
+
+    set_model(watch, model, NULL);
+    g_assert_no_error(watch->error);
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_EMPTY);
+    set_model(watch, fixture->model, NULL);
+    g_assert_no_error(watch->error);
+    start_open(watch, fixture->photo_path);
+    wait_for_callbacks(watch, 3);
+    g_assert_no_error(watch->error);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 0, 0, 0);
+    watch_free(watch);
+}
+
+/* Photo, values and pictures of the model before stay. */
+static void assert_model_fails(LkModel *model, GCancellable *cancellable, GQuark domain, int code)
+{
+    Watch *watch = watch_with_photo();
+
+    lk_session_set_value(watch->session, 1, 1.5f);
+    wait_for_state(watch, LK_SESSION_READY);
+    set_model(watch, model, cancellable);
+    g_assert_error(watch->error, domain, code);
+    g_assert_true(lk_session_get_model(watch->session) == fixture->model);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 0, 1.5f, 0);
+    lk_session_set_value(watch->session, 2, -1);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 0, 1.5f, -1);
+    watch_free(watch);
+}
+
+static void test_model_cancelled(void)
+{
+    g_autoptr(LkModel) model = other_model("other.safetensors");
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+
+    g_cancellable_cancel(cancellable);
+    assert_model_fails(model, cancellable, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+/* Weights are only looked at when they are uploaded. */
+static void test_model_not_finite(void)
+{
+    g_autoptr(LkModel) sound = other_model("sound.safetensors");
+    g_autofree char *path = edit_fixture_path(fixture, "not finite.safetensors");
+    g_autofree char *bytes = NULL;
+    g_autoptr(GError) error = NULL;
+    gsize length;
+
+    g_file_get_contents(lk_model_path(sound), &bytes, &length, &error);
+    g_assert_no_error(error);
+    memset(bytes + length / 2, 0xff, 4096); /* the directions, at the end, are read at once */
+    g_file_set_contents(path, bytes, (gssize)length, &error);
+    g_assert_no_error(error);
+    g_autoptr(LkModel) model = lk_model_open(path, &error);
+    g_assert_no_error(error);
+    assert_model_fails(model, NULL, LK_MODEL_ERROR, LK_MODEL_ERROR_TENSOR);
+}
+
+/* A photo opened while another model is on its way is edited with that one. */
+static void test_model_and_photo(void)
+{
+    Watch *watch = watch_with_photo();
+    Watch models = {.session = watch->session};
+    g_autoptr(LkModel) model = other_model("other.safetensors");
+    g_autoptr(GError) error = NULL;
+    const float neutral[] = {0, 0};
+
+    lk_session_set_model_async(watch->session, model, NULL, on_model_set, &models);
+    start_open(watch, fixture->other_path);
+    wait_for_callbacks(watch, 2);
+    g_assert_no_error(watch->error);
+    g_assert_cmpuint(models.n_callbacks, ==, 1);
+    g_assert_no_error(models.error);
+
+    g_autoptr(LkEditor) editor = lk_editor_new_for_model(&fixture->options, model, &error);
+    g_assert_no_error(error);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows_with(watch, editor, fixture->other_path, neutral, LK_INVERSION_STYLERES);
     watch_free(watch);
 }
 
@@ -459,6 +678,13 @@ int main(int argc, char **argv)
     g_test_add_func("/session/last-value-wins", test_last_value_wins);
     g_test_add_func("/session/values", test_values);
     g_test_add_func("/session/same-value", test_same_value_costs_nothing);
+    g_test_add_func("/session/mode", test_mode);
+    g_test_add_func("/session/mode-of-a-photo", test_mode_of_a_photo);
+    g_test_add_func("/session/model", test_model);
+    g_test_add_func("/session/model-without-photo", test_model_without_photo);
+    g_test_add_func("/session/model-cancelled", test_model_cancelled);
+    g_test_add_func("/session/model-not-finite", test_model_not_finite);
+    g_test_add_func("/session/model-and-photo", test_model_and_photo);
     g_test_add_func("/session/newer-open-wins", test_newer_open_wins);
     g_test_add_func("/session/open-resets", test_open_resets_values);
     g_test_add_func("/session/cancelled-open", test_cancelled_open);
