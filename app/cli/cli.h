@@ -65,7 +65,6 @@ const CliOptions *cli_options_read(const CliCommand *command, int argc, char **a
 
 /* Path of a model given as a file, by name, or (NULL) the built-in one. */
 char *cli_model_path(const char *model, GError **error);
-GPtrArray *cli_model_list(void); /* paths of the models that can be given by name */
 LkModel *cli_open_model(const CliOptions *options, GError **error);
 LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, GError **error);
 /* Finds and inverts the face; errors name path. */

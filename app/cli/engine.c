@@ -4,43 +4,12 @@
 #include <math.h>
 #include <string.h>
 
-#define MODEL_SUFFIX ".safetensors"
-
 /* ---- models ------------------------------------------------------------------------------------------------- */
-
-static int compare_paths(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void list_folder(const char *folder, GPtrArray *paths)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
-        if (g_str_has_suffix(name, MODEL_SUFFIX))
-            g_ptr_array_add(paths, g_build_filename(folder, name, NULL));
-}
-
-/* The built-in model's folder and the person's own. */
-GPtrArray *cli_model_list(void)
-{
-    g_autofree char *builtin = lk_model_builtin_path();
-    g_autofree char *builtin_folder = g_path_get_dirname(builtin);
-    g_autofree char *own_folder = g_build_filename(g_get_user_data_dir(), "likeness", "models", NULL);
-    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
-
-    list_folder(builtin_folder, paths);
-    list_folder(own_folder, paths);
-    g_ptr_array_sort(paths, compare_paths);
-    return paths;
-}
 
 static char *find_named_model(const char *name)
 {
-    g_autoptr(GPtrArray) paths = cli_model_list();
-    g_autofree char *file_name = g_strconcat(name, MODEL_SUFFIX, NULL);
+    g_autoptr(GPtrArray) paths = lk_model_list();
+    g_autofree char *file_name = g_strconcat(name, LK_MODEL_SUFFIX, NULL);
 
     for (guint i = 0; i < paths->len; i++) {
         g_autofree char *base = g_path_get_basename(g_ptr_array_index(paths, i));
@@ -56,7 +25,7 @@ char *cli_model_path(const char *model, GError **error)
 
     if (model == NULL)
         return lk_model_builtin_path();
-    if (strchr(model, '/') != NULL || g_str_has_suffix(model, MODEL_SUFFIX) ||
+    if (strchr(model, '/') != NULL || g_str_has_suffix(model, LK_MODEL_SUFFIX) ||
         g_file_test(model, G_FILE_TEST_EXISTS))
         return g_strdup(model);
     path = find_named_model(model);

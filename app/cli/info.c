@@ -32,7 +32,7 @@ static void find_device(Facts *facts, const CliOptions *options)
 /* Those that can be given by name, or the one that was asked for. */
 static void find_models(Facts *facts, const CliOptions *options)
 {
-    g_autoptr(GPtrArray) paths = cli_model_list();
+    g_autoptr(GPtrArray) paths = lk_model_list();
 
     facts->models = g_ptr_array_new_with_free_func((GDestroyNotify)lk_model_unref);
     if (options->model != NULL || paths->len == 0) {

@@ -112,6 +112,41 @@ char *lk_model_builtin_path(void)
     return g_build_filename(LK_SOURCE_DATADIR, BUILTIN_FILE, NULL);
 }
 
+char *lk_model_own_folder(void)
+{
+    return g_build_filename(g_get_user_data_dir(), "likeness", "models", NULL);
+}
+
+static int compare_paths(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void list_folder(const char *folder, GPtrArray *paths)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+        if (g_str_has_suffix(name, LK_MODEL_SUFFIX))
+            g_ptr_array_add(found, g_build_filename(folder, name, NULL));
+    g_ptr_array_sort(found, compare_paths);
+    g_ptr_array_extend_and_steal(paths, g_steal_pointer(&found));
+}
+
+GPtrArray *lk_model_list(void)
+{
+    g_autofree char *builtin = lk_model_builtin_path();
+    g_autofree char *builtin_folder = g_path_get_dirname(builtin);
+    g_autofree char *own_folder = lk_model_own_folder();
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+
+    list_folder(builtin_folder, paths);
+    list_folder(own_folder, paths);
+    return paths;
+}
+
 const LkConfig *lk_model_config(const LkModel *model)
 {
     return &model->config;

@@ -80,6 +80,8 @@ guint lk_config_n_styles(const LkConfig *config);
 
 typedef struct _LkModel LkModel;
 
+#define LK_MODEL_SUFFIX ".safetensors"
+
 /* Opens a model file. NULL with LK_MODEL_ERROR or a G_FILE_ERROR; the message names the file. */
 LkModel *lk_model_open(const char *path, GError **error);
 LkModel *lk_model_ref(LkModel *model);
@@ -88,6 +90,12 @@ void lk_model_unref(LkModel *model); /* NULL is fine */
 /* Path of the built-in model: $LIKENESS_DATA, then the installed data folder, then the source tree's. Free with g_free.
  * The path is returned whether or not the file exists. */
 char *lk_model_builtin_path(void);
+
+/* The folder of a person's own models: XDG_DATA_HOME/likeness/models. It need not exist. Free with g_free. */
+char *lk_model_own_folder(void);
+
+/* Paths (char *) of the model files that are there: those beside the built-in one, then the person's own; by name. */
+GPtrArray *lk_model_list(void);
 
 const LkConfig *lk_model_config(const LkModel *model);
 const char *lk_model_path(const LkModel *model);
