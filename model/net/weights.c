@@ -274,6 +274,47 @@ gsize lk_weights_n_tensors(const LkWeights *weights)
     return g_hash_table_size(weights->tensors);
 }
 
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int compare_tensors(gconstpointer a, gconstpointer b, gpointer weights)
+{
+    const LkWeight *first = lk_weights_find(weights, *(char *const *)a);
+    const LkWeight *second = lk_weights_find(weights, *(char *const *)b);
+
+    return first->data < second->data ? -1 : first->data > second->data;
+}
+
+static GPtrArray *list_keys(GHashTable *table)
+{
+    GPtrArray *keys = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer key;
+
+    g_hash_table_iter_init(&iter, table);
+    while (g_hash_table_iter_next(&iter, &key, NULL))
+        g_ptr_array_add(keys, key);
+    return keys;
+}
+
+GPtrArray *lk_weights_list_tensors(const LkWeights *weights)
+{
+    GPtrArray *names = list_keys(weights->tensors);
+
+    g_ptr_array_sort_with_data(names, compare_tensors, (gpointer)weights);
+    return names;
+}
+
+GPtrArray *lk_weights_list_metadata(const LkWeights *weights)
+{
+    GPtrArray *keys = list_keys(weights->metadata);
+
+    g_ptr_array_sort(keys, compare_names);
+    return keys;
+}
+
 guint64 lk_weights_hash(const LkWeights *weights)
 {
     return weights->hash;

@@ -28,6 +28,10 @@ void lk_weights_free(LkWeights *weights);
 const char *lk_weights_metadata(const LkWeights *weights, const char *key);  /* NULL if absent */
 const LkWeight *lk_weights_find(const LkWeights *weights, const char *name); /* NULL if absent */
 gsize lk_weights_n_tensors(const LkWeights *weights);
+/* The tensors' names in the order of their bytes, and the keys of the metadata in that of the alphabet: GPtrArrays of
+ * const char *, to be freed before the file is closed. */
+GPtrArray *lk_weights_list_tensors(const LkWeights *weights);
+GPtrArray *lk_weights_list_metadata(const LkWeights *weights);
 guint64 lk_weights_hash(const LkWeights *weights);
 
 /* Whether the tensor is there, of floats, and of this shape (as in lk_weights_read); its values are not looked at. */
