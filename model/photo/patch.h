@@ -3,11 +3,13 @@
  * patch.h - what an edit changes in a photo: the difference between the edited and the unedited picture of the network,
  * brought back to where the face is.
  *
- *     photo' = photo + change,   change = m (edited + k d (photo - inversion) - photo)
+ *     photo' = photo + change,   change = m (edited + L + k d (photo - inversion - L) - photo)
  *
- * m, 0 to 1, is where the edit changes anything (from |edited - inversion|, softened, none at the square's border); k is the
- * strength of kept original detail and d where the edit leaves the face in place. edited = inversion gives m = 0: a slider at
- * zero changes no pixel. Immutable; any thread.
+ * m, 0 to 1, is where the edit changes anything (from |edited - inversion|, softened, none at the square's border); L is
+ * photo - inversion with all detail smoothed away, so that the edited picture has the photo's colours; k is the strength of
+ * kept original detail and d, 0 to 1, where the edit leaves the face in place: tone may change there, structure does not.
+ * With k d = 1 only edited - inversion is added and every pore of the photo stays. edited = inversion gives m = 0: a slider
+ * at zero changes no pixel.
  */
 #pragma once
 
@@ -15,19 +17,33 @@
 
 G_BEGIN_DECLS
 
+/* Immutable; any thread. */
 typedef struct {
     guint x, y, width, height; /* rectangle of the photo, upright, pixels; 0 x 0: nothing changes */
     float *change;             /* height x width x 3: added to the sRGB-encoded values, whose white is 1 */
 } LkPatch;
 
-/* inversion, edited: the network's pictures (same size) of the face in quad. detail: k, 0 to 1. */
-LkPatch *lk_patch_new(const LkPhoto *photo, const LkQuad *quad, const LkPhoto *inversion,
-                      const LkPhoto *edited, double detail);
+/* What the patches of one face have in common: worked out once, so that a slider's step costs little. Immutable; any
+ * thread. */
+typedef struct _LkPatcher LkPatcher;
+
+/* inversion: the network's picture (square) of the face in quad with no edit. Keeps a reference to photo and inversion. For a
+ * live view of a photo larger than the screen, give it the shrunk photo and its quad. */
+LkPatcher *lk_patcher_new(LkPhoto *photo, const LkQuad *quad, LkPhoto *inversion);
+void lk_patcher_free(LkPatcher *patcher); /* NULL is fine */
+
+/* edited: the network's picture with the edit, as large as the inversion. detail: k, 0 to 1. */
+LkPatch *lk_patcher_patch(const LkPatcher *patcher, const LkPhoto *edited, double detail);
+
+/* Both in one. */
+LkPatch *lk_patch_new(LkPhoto *photo, const LkQuad *quad, LkPhoto *inversion, const LkPhoto *edited,
+                      double detail);
 void lk_patch_free(LkPatch *patch); /* NULL is fine */
 
-/* The 8-bit picture with the patches in place. */
+/* The 8-bit picture with the patches in place; where they overlap their changes add up. */
 LkPhoto *lk_patch_apply(LkPhoto *photo, const LkPatch *const *patches, guint n_patches);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkPatch, lk_patch_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkPatcher, lk_patcher_free)
 
 G_END_DECLS
