@@ -20,19 +20,26 @@ static guint64 mix(guint64 z)
     return z ^ (z >> 31);
 }
 
-void lk_golden_values(const char *name, guint64 seed, float scale, float offset, float *values, gsize n)
+void lk_golden_range(const char *name, guint64 seed, float scale, float offset, guint64 first, float *values,
+                     gsize n)
 {
-    guint64 state = name_hash(name) ^ seed;
+    const guint64 step = 0x9E3779B97F4A7C15u;
+    guint64 state = (name_hash(name) ^ seed) + first * step;
 
     for (gsize i = 0; i < n; i++) {
         gint32 k;
         float scaled;
 
-        state += 0x9E3779B97F4A7C15u;
+        state += step;
         k = (gint32)(mix(state) >> 40) - 8388608;
         scaled = (float)k * 0x1p-23f * scale;
         values[i] = scaled + offset;
     }
+}
+
+void lk_golden_values(const char *name, guint64 seed, float scale, float offset, float *values, gsize n)
+{
+    lk_golden_range(name, seed, scale, offset, 0, values, n);
 }
 
 float lk_golden_fan(double gain, gsize fan_in)
@@ -40,7 +47,7 @@ float lk_golden_fan(double gain, gsize fan_in)
     return (float)(gain * sqrt(3.0 / (double)fan_in));
 }
 
-guint64 lk_golden_digest(const float *values, gsize n)
+guint64 lk_golden_digest_range(guint64 first, const float *values, gsize n)
 {
     guint64 sum = 0;
 
@@ -48,7 +55,12 @@ guint64 lk_golden_digest(const float *values, gsize n)
         guint32 bits;
 
         memcpy(&bits, &values[i], sizeof bits);
-        sum += bits * (2 * (guint64)i + 1);
+        sum += bits * (2 * (first + i) + 1);
     }
     return sum;
+}
+
+guint64 lk_golden_digest(const float *values, gsize n)
+{
+    return lk_golden_digest_range(0, values, n);
 }

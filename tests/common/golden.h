@@ -10,8 +10,14 @@
  * splitmix64 generator that starts at FNV-1a(name) xor seed. */
 void lk_golden_values(const char *name, guint64 seed, float scale, float offset, float *values, gsize n);
 
+/* The same, elements first ... first + n - 1. */
+void lk_golden_range(const char *name, guint64 seed, float scale, float offset, guint64 first, float *values,
+                     gsize n);
+
 /* The scale of the rule "fan gain": gain * sqrt(3 / fan_in). */
 float lk_golden_fan(double gain, gsize fan_in);
 
 /* Sum of the bit pattern of value i times 2i + 1, modulo 2^64. */
 guint64 lk_golden_digest(const float *values, gsize n);
+/* What elements first ... first + n - 1 add to it. */
+guint64 lk_golden_digest_range(guint64 first, const float *values, gsize n);

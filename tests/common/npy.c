@@ -45,6 +45,7 @@ static void parse_data(LkNpy *npy, const char *type, const guint8 *data, gsize s
 
     if (each == 0 || size < npy->n * each)
         g_error("%s: a type that is not read, or too short", path);
+    npy->half = each == 2;
     npy->data = g_new(float, npy->n);
     for (gsize i = 0; i < npy->n; i++) {
         guint16 half;

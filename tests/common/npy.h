@@ -9,7 +9,8 @@
 typedef struct {
     guint n_dims;
     gsize dims[8];
-    gsize n; /* elements */
+    gsize n;       /* elements */
+    gboolean half; /* the file has float16 */
     float *data;
 } LkNpy;
 
