@@ -19,7 +19,7 @@ typedef struct {
     const char
         *name;    /* the model's name with a checkpoint, else the direction's; NULL: from the file's name */
     gboolean f32; /* a checkpoint's matrices and kernels in F32 instead of F16 */
-    const char *output;
+    const char *output; /* may be base, whose place it then takes; none of files */
 } LkImport;
 
 typedef struct {
@@ -40,8 +40,12 @@ LkImportResult *lk_import_run(const LkImport *import, LkImportProgress progress,
  * a dropped photo from a dropped checkpoint. Folders: whether anything known is in them. */
 gboolean lk_import_knows(const char *path);
 
-/* Where imported models of a person live: XDG_DATA_HOME/likeness/models/NAME.safetensors. Free with g_free. */
+/* Where imported models of a person live: XDG_DATA_HOME/likeness/models/NAME.safetensors. lk_import_run makes the folder.
+ * Free with g_free. */
 char *lk_import_default_output(const char *name);
+
+/* What to call a model made from a file or folder: its name without the suffix. Free with g_free. */
+char *lk_import_stem(const char *path);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkImportResult, lk_import_result_free)
 
