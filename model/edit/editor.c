@@ -211,7 +211,7 @@ LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMo
         !lk_edit_apply(editor->edit, values, editor->edited, editor->styles, error))
         return NULL;
     pixels = g_malloc((gsize)4 * side * side);
-    if (!lk_net_generate(editor->net, editor->edited, NULL, mode, pixels, cancellable, error))
+    if (!lk_net_generate(editor->net, editor->edited, editor->styles, mode, pixels, cancellable, error))
         return NULL;
     return lk_photo_new(side, side, pixels);
 }

@@ -17,6 +17,8 @@ struct _LkNet {
     GPtrArray *arenas;  /* LkArena, as in the plan */
     GPtrArray *streams; /* LkStream, one per stage of the graph */
     GArray *runs;       /* LkStageRun */
+    float *biases;      /* of the affine layers, one after the other: lk_config_n_styles */
+    float *bias;        /* room for the largest of them, with offsets */
 };
 
 static const char *const stage_names[] = {"w_plus", "enc_feat", "f_feats", "aligned", "extracted",
@@ -108,6 +110,37 @@ static gboolean make_arenas(LkNet *net, GError **error)
     return TRUE;
 }
 
+static void name_file(const LkNet *net, GError **error)
+{
+    g_autofree char *shown = g_filename_display_name(lk_model_path(net->model));
+
+    g_prefix_error(error, "%s: ", shown);
+}
+
+/* The biases stay with the host, which adds the offsets of an edit to them. */
+static gboolean read_biases(LkNet *net, GError **error)
+{
+    const LkNetwork *network = net->network;
+    const guint n_styles = lk_config_n_styles(lk_model_config(net->model));
+    gsize n, first = 0;
+
+    net->biases = g_new(float, n_styles);
+    net->bias = g_new(float, n_styles);
+    for (guint i = 0; i < network->n_affines; i++) {
+        g_autofree float *bias =
+            lk_param_read(&network->affine_biases[i], lk_model_weights(net->model), &n, error);
+        if (bias == NULL) {
+            name_file(net, error);
+            return FALSE;
+        }
+        g_assert(first + n <= n_styles);
+        memcpy(net->biases + first, bias, n * sizeof(float));
+        first += n;
+    }
+    g_assert(first == n_styles);
+    return TRUE;
+}
+
 static gboolean upload_weights(LkNet *net, GError **error)
 {
     const LkGraph *graph = net->network->graph;
@@ -120,8 +153,7 @@ static gboolean upload_weights(LkNet *net, GError **error)
             continue;
         if (!lk_upload_param(net->gpu, v, weights, g_ptr_array_index(net->arenas, place->arena),
                              place->offset, error)) {
-            g_autofree char *shown = g_filename_display_name(lk_model_path(net->model));
-            g_prefix_error(error, "%s: ", shown);
+            name_file(net, error);
             return FALSE;
         }
     }
@@ -136,7 +168,8 @@ static gboolean prepare(LkNet *net, GError **error)
     if (!lk_graph_check(graph, error))
         return FALSE;
     net->plan = lk_plan_new(graph, sizes, (gsize)lk_gpu_info(net->gpu)->max_allocation, error);
-    if (net->plan == NULL || !make_arenas(net, error) || !upload_weights(net, error))
+    if (net->plan == NULL || !make_arenas(net, error) || !read_biases(net, error) ||
+        !upload_weights(net, error))
         return FALSE;
     for (guint i = 0; i < lk_graph_n_stages(graph); i++)
         if (!record_stage(net, lk_graph_stage(graph, i), sizes, error))
@@ -176,6 +209,8 @@ void lk_net_free(LkNet *net)
     lk_plan_free(net->plan);
     lk_network_free(net->network);
     lk_model_unref(net->model);
+    g_free(net->biases);
+    g_free(net->bias);
     g_free(net);
 }
 
@@ -262,18 +297,40 @@ gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellab
     return FALSE;
 }
 
+static gboolean write_rows(LkNet *net, const float *w_plus, GError **error)
+{
+    const LkConfig *config = lk_model_config(net->model);
+
+    for (guint i = 0; i < config->num_ws; i++)
+        if (!write_input(net, net->network->edited.rows[i], w_plus + (gsize)i * config->w_dim,
+                         config->w_dim * sizeof(float), error))
+            return FALSE;
+    return TRUE;
+}
+
+static gboolean write_biases(LkNet *net, const float *offsets, GError **error)
+{
+    const LkNetwork *network = net->network;
+    gsize first = 0;
+
+    for (guint i = 0; i < network->n_affines; i++) {
+        const guint n = network->affine_biases[i].o;
+        for (guint j = 0; j < n; j++)
+            net->bias[j] = net->biases[first + j] + (offsets ? offsets[first + j] : 0);
+        if (!write_input(net, network->edited.biases[i], net->bias, n * sizeof(float), error))
+            return FALSE;
+        first += n;
+    }
+    return TRUE;
+}
+
 gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_offsets, LkInversionMode mode,
                          guint8 *rgba, GCancellable *cancellable, GError **error)
 {
-    const LkNetwork *network = net->network;
-    const LkConfig *config = lk_model_config(net->model);
-    LkTensor picture = tensor_of(net, network->picture);
+    LkTensor picture = tensor_of(net, net->network->picture);
 
-    for (guint i = 0; i < config->num_ws; i++)
-        if (!write_input(net, network->rows[i], w_plus + (gsize)i * config->w_dim,
-                         config->w_dim * sizeof(float), error))
-            return FALSE;
-    return run(net, &network->picture, 1, mode == LK_INVERSION_WPLUS ? LK_MODE_WPLUS : LK_MODE_STYLERES,
+    return write_rows(net, w_plus, error) && write_biases(net, style_offsets, error) &&
+           run(net, &net->network->picture, 1, mode == LK_INVERSION_WPLUS ? LK_MODE_WPLUS : LK_MODE_STYLERES,
                cancellable, error) &&
            lk_arena_read(picture.arena, picture.offset, rgba, lk_tensor_bytes(&picture), error);
 }

@@ -34,7 +34,7 @@ typedef struct {
     LkNetwork *network;
     gboolean keep;
     guint embed_block;
-    LkValue w_rows[LK_MAX_WS]; /* of the unedited code, on the device */
+    LkCode photo; /* the encoder's code, on the device */
 } Assembly;
 
 static void name_value(Assembly *a, LkValue value, const char *name)
@@ -50,23 +50,55 @@ static void begin_stage(Assembly *a, guint modes, const char *prefix, guint bloc
     lk_graph_begin_stage(graph, lk_graph_text(graph, "%s%u%s", prefix, 4u << block, suffix), modes);
 }
 
-static void add_codes(Assembly *a)
+/* Floats from one part of a buffer to the next, each part being bound on its own. */
+static guint part_stride(guint n)
+{
+    const guint align = LK_ARENA_ALIGN / sizeof(float);
+
+    return (n + align - 1) / align * align;
+}
+
+static void add_rows(Assembly *a)
 {
     LkGraph *graph = a->builder.graph;
     LkNetwork *network = a->network;
     const LkConfig *config = a->builder.config;
-    guint align = LK_ARENA_ALIGN / sizeof(float);
+    LkValue codes;
 
-    network->row_stride = (config->w_dim + align - 1) / align * align;
-    network->codes = lk_graph_input(graph, "codes", config->num_ws, 1, network->row_stride, LK_F32);
+    network->row_stride = part_stride(config->w_dim);
+    codes = lk_graph_input(graph, "codes", config->num_ws, 1, network->row_stride, LK_F32);
     network->w_plus = lk_graph_result(graph, config->num_ws, 1, network->row_stride, LK_F32);
     lk_graph_in_host_memory(graph, network->w_plus);
     name_value(a, network->w_plus, "w_plus");
     for (guint i = 0; i < config->num_ws; i++) {
         gsize offset = (gsize)i * network->row_stride;
-        network->rows[i] = lk_graph_view(graph, network->codes, offset, config->w_dim, 1, 1);
-        lk_graph_name(graph, network->rows[i], lk_graph_text(graph, "row %u of w+", i), FALSE);
-        a->w_rows[i] = lk_graph_view(graph, network->w_plus, offset, config->w_dim, 1, 1);
+        LkValue row = lk_graph_view(graph, codes, offset, config->w_dim, 1, 1);
+        lk_graph_name(graph, row, lk_graph_text(graph, "row %u of w+", i), FALSE);
+        network->edited.rows[i] = row;
+        a->photo.rows[i] = lk_graph_view(graph, network->w_plus, offset, config->w_dim, 1, 1);
+    }
+}
+
+/* An affine layer's output with an offset is the layer with another bias: edits of styles cost nothing. */
+static void add_biases(Assembly *a)
+{
+    LkGraph *graph = a->builder.graph;
+    LkNetwork *network = a->network;
+    LkValue biases;
+    guint n = 0;
+
+    network->n_affines = lk_n_affines(a->builder.config);
+    for (guint i = 0; i < network->n_affines; i++) {
+        network->affine_biases[i] = lk_affine_bias(&a->builder, i);
+        n += part_stride(network->affine_biases[i].o);
+    }
+    biases = lk_graph_input(graph, "styles", n, 1, 1, LK_F32);
+    n = 0;
+    for (guint i = 0; i < network->n_affines; i++) {
+        const LkParam *bias = &network->affine_biases[i];
+        network->edited.biases[i] = lk_graph_view(graph, biases, n, bias->o, 1, 1);
+        lk_graph_name(graph, network->edited.biases[i], bias->name, FALSE);
+        n += part_stride(bias->o);
     }
 }
 
@@ -86,7 +118,7 @@ static LkValue add_encoder(Assembly *a)
     taps = lk_build_encoder(builder, picture);
     name_value(a, taps.c1, "enc_feat");
     lk_graph_begin_stage(builder->graph, "heads", LK_MODE_ALL);
-    lk_build_heads(builder, &taps, a->w_rows);
+    lk_build_heads(builder, &taps, a->photo.rows);
     builder->encoder = FALSE;
     return taps.c1;
 }
@@ -100,9 +132,9 @@ static LkValue add_unedited(Assembly *a)
     for (guint block = 0; block <= a->embed_block; block++) {
         begin_stage(a, LK_MODE_ALL, "f.b", block, "");
         if (block > 0)
-            x = lk_build_conv0(builder, block, x, a->w_rows);
+            x = lk_build_conv0(builder, block, x, &a->photo);
         if (block < a->embed_block)
-            x = lk_build_conv1(builder, block, x, a->w_rows, 0);
+            x = lk_build_conv1(builder, block, x, &a->photo, 0);
     }
     name_value(a, x, "f_feats");
     return x;
@@ -134,28 +166,28 @@ static void add_embed_tail(Assembly *a, LkValue fused, LkValue f_edit, LkValue *
     LkValue smaller = *rgb;
 
     begin_stage(a, LK_MODE_STYLERES, "b", block, ".conv1");
-    *x = lk_build_conv1(builder, block, fused, a->network->rows, 0);
-    *rgb = lk_build_to_rgb(builder, block, *x, smaller, a->network->rows, 0);
+    *x = lk_build_conv1(builder, block, fused, &a->network->edited, 0);
+    *rgb = lk_build_to_rgb(builder, block, *x, smaller, &a->network->edited, 0);
     begin_stage(a, LK_MODE_WPLUS, "b", block, ".conv1");
-    lk_build_conv1(builder, block, f_edit, a->network->rows, *x);
-    lk_build_to_rgb(builder, block, *x, smaller, a->network->rows, *rgb);
+    lk_build_conv1(builder, block, f_edit, &a->network->edited, *x);
+    lk_build_to_rgb(builder, block, *x, smaller, &a->network->edited, *rgb);
 }
 
 static LkValue add_edit_head(Assembly *a, LkValue *rgb)
 {
     LkBuilder *builder = &a->builder;
-    const LkValue *rows = a->network->rows;
+    const LkCode *code = &a->network->edited;
     LkValue x = lk_build_const(builder);
 
     for (guint block = 0; block < a->embed_block; block++) {
         begin_stage(a, LK_MODE_ALL, "b", block, "");
         if (block > 0)
-            x = lk_build_conv0(builder, block, x, rows);
-        x = lk_build_conv1(builder, block, x, rows, 0);
-        *rgb = lk_build_to_rgb(builder, block, x, *rgb, rows, 0);
+            x = lk_build_conv0(builder, block, x, code);
+        x = lk_build_conv1(builder, block, x, code, 0);
+        *rgb = lk_build_to_rgb(builder, block, x, *rgb, code, 0);
     }
     begin_stage(a, LK_MODE_ALL, "b", a->embed_block, ".conv0");
-    x = lk_build_conv0(builder, a->embed_block, x, rows);
+    x = lk_build_conv0(builder, a->embed_block, x, code);
     name_value(a, x, "f_edit");
     return x;
 }
@@ -163,7 +195,7 @@ static LkValue add_edit_head(Assembly *a, LkValue *rgb)
 static void add_edit(Assembly *a, const LkGatePhoto *photo)
 {
     LkBuilder *builder = &a->builder;
-    const LkValue *rows = a->network->rows;
+    const LkCode *code = &a->network->edited;
     LkValue rgb = 0, x, delta_f, gate, fused, f_edit = add_edit_head(a, &rgb);
     LkGraphOp out = {.kind = LK_OP_IMAGE_OUT};
 
@@ -174,9 +206,9 @@ static void add_edit(Assembly *a, const LkGatePhoto *photo)
     add_embed_tail(a, fused, f_edit, &x, &rgb);
     for (guint block = a->embed_block + 1; block < builder->config->n_blocks; block++) {
         begin_stage(a, LK_MODE_ALL, "b", block, "");
-        x = lk_build_conv0(builder, block, x, rows);
-        x = lk_build_conv1(builder, block, x, rows, 0);
-        rgb = lk_build_to_rgb(builder, block, x, rgb, rows, 0);
+        x = lk_build_conv0(builder, block, x, code);
+        x = lk_build_conv1(builder, block, x, code, 0);
+        rgb = lk_build_to_rgb(builder, block, x, rgb, code, 0);
     }
     name_value(a, rgb, "image");
     lk_graph_begin_stage(builder->graph, "image_out", LK_MODE_ALL);
@@ -196,7 +228,8 @@ LkNetwork *lk_network_new(const LkConfig *config, const LkWeights *weights, LkTy
     a.builder = (LkBuilder){.graph = network->graph, .config = config, .weights = weights};
     while (4u << a.embed_block < config->embed_res)
         a.embed_block++;
-    add_codes(&a);
+    add_rows(&a);
+    add_biases(&a);
     enc_feat = add_encoder(&a);
     f_feats = add_unedited(&a);
     photo = add_residual(&a, enc_feat, f_feats);
@@ -219,5 +252,8 @@ gboolean lk_network_check(const LkNetwork *network, const LkWeights *weights, GE
         if (v->kind == LK_VALUE_PARAM && !lk_param_check(&v->param, weights, error))
             return FALSE;
     }
+    for (guint i = 0; i < network->n_affines; i++)
+        if (!lk_param_check(&network->affine_biases[i], weights, error))
+            return FALSE;
     return TRUE;
 }

@@ -3,7 +3,7 @@
  * network.h - the whole StyleRes graph (arXiv 2212.14359) of a model's configuration, and its parts.
  *
  *     crop -> E0 -> w+, enc_feat      w+ -> G up to F      enc_feat, F -> E1 -> R        once per photo
- *     rows (edited w+) -> G up to F'      F', R -> E2 -> F''      F'' -> rest of G -> picture      per edit
+ *     edited (w+, biases) -> G up to F'      F', R -> E2 -> F''      F'' -> rest of G -> picture      per edit
  */
 #pragma once
 
@@ -12,15 +12,25 @@
 
 G_BEGIN_DECLS
 
+enum { LK_MAX_AFFINES = 3 * LK_MAX_BLOCKS - 1 };
+
+/* What decides the styles of a pass through G. */
+typedef struct {
+    LkValue rows[LK_MAX_WS]; /* of w+: w_dim floats each */
+    LkValue biases
+        [LK_MAX_AFFINES]; /* of the affine layers, with what is added to their outputs; 0: the file's own */
+} LkCode;
+
 typedef struct {
     LkGraph *graph;
-    LkValue crop;            /* input: 4 x input x input bytes */
-    LkValue codes;           /* input: num_ws rows of row_stride floats */
-    LkValue rows[LK_MAX_WS]; /* views of codes: w_dim floats each */
-    LkValue w_plus;          /* the encoder's code, laid out as codes */
-    guint row_stride;        /* floats; a multiple of LK_ARENA_ALIGN bytes */
-    LkValue residual_half;   /* written by the last stage that only the photo decides */
-    LkValue picture;         /* 4 x resolution x resolution bytes */
+    LkValue crop;                          /* input: 4 x input x input bytes */
+    LkCode edited;                         /* inputs */
+    LkParam affine_biases[LK_MAX_AFFINES]; /* what the edited code's biases are without offsets */
+    guint n_affines;
+    LkValue w_plus;        /* the encoder's code: num_ws rows of row_stride floats */
+    guint row_stride;      /* floats; a multiple of LK_ARENA_ALIGN bytes */
+    LkValue residual_half; /* written by the last stage that only the photo decides */
+    LkValue picture;       /* 4 x resolution x resolution bytes */
 } LkNetwork;
 
 /* Builds the graph. keep: the values with names live on after a run. The tensors' names and shapes are not checked here, but
@@ -54,10 +64,14 @@ void lk_build_heads(LkBuilder *builder, const LkTaps *taps, const LkValue rows[L
 
 /* G: block k has the resolution 4 << k and reads rows 2k - 1 (conv0), 2k (conv1), 2k + 1 (to_rgb). y = 0: a new value. */
 LkValue lk_build_const(LkBuilder *builder);
-LkValue lk_build_conv0(LkBuilder *builder, guint block, LkValue x, const LkValue *rows);
-LkValue lk_build_conv1(LkBuilder *builder, guint block, LkValue x, const LkValue *rows, LkValue y);
-LkValue lk_build_to_rgb(LkBuilder *builder, guint block, LkValue x, LkValue smaller, const LkValue *rows,
+LkValue lk_build_conv0(LkBuilder *builder, guint block, LkValue x, const LkCode *code);
+LkValue lk_build_conv1(LkBuilder *builder, guint block, LkValue x, const LkCode *code, LkValue y);
+LkValue lk_build_to_rgb(LkBuilder *builder, guint block, LkValue x, LkValue smaller, const LkCode *code,
                         LkValue y);
+
+/* G's affine layers, in the order of lk_config_n_styles: how many, and the bias of each, to_rgb's times its gain. */
+guint lk_n_affines(const LkConfig *config);
+LkParam lk_affine_bias(LkBuilder *builder, guint index);
 
 /* E1. */
 LkValue lk_build_alignment(LkBuilder *builder, LkValue enc_feat, LkValue f_feats);

@@ -7,7 +7,8 @@ usage: python3 tests/golden/make_tiny.py
 Each folder has model.safetensors, input.npy (side x side x 4 bytes), and per stage the float32 result of the definition in
 train/styleres/networks.py, evaluated in double precision on the weights as the file stores them. w_plus_edit is w_plus plus
 some of each direction; f_edit, delta_f, gate and image belong to it, image_inversion to w_plus and image_w_only to w_plus
-without E1 and E2.
+without E1 and E2. style_offsets are added to the outputs of G's affine layers, in their order and after to_rgb's gain:
+image_styles is image with them, image_w_only_styles image_w_only.
 """
 import math
 import os
@@ -68,6 +69,30 @@ def randomise(model):
             value.copy_(noise * (0.3 if "latent_avg" in name or "direction" in name else 1.0))
 
 
+class StyleOffsets:
+    """Adds to the outputs of the affine layers while it lasts."""
+
+    def __init__(self, synthesis, generator):
+        layers = []
+        for resolution in synthesis.resolutions:
+            block = synthesis.block(resolution)
+            layers += ([block.conv0] if resolution > 4 else []) + [block.conv1, block.torgb]
+        self.hooks, self.offsets = [], []
+        for layer in layers:
+            offset = 0.3 * torch.randn(layer.affine.bias.shape, generator=generator).double()
+            gain = getattr(layer, "gain", 1.0)
+            offset = (offset * gain).float().double()
+            self.offsets.append(offset)
+            self.hooks.append(layer.affine.register_forward_hook(lambda _, __, s, d=offset / gain: s + d))
+
+    def __enter__(self):
+        return torch.cat(self.offsets)[None]
+
+    def __exit__(self, *_):
+        for hook in self.hooks:
+            hook.remove()
+
+
 def stages(model, x):
     synthesis = model.synthesis
     w_plus, enc_feat = model.encode(x)
@@ -83,6 +108,12 @@ def stages(model, x):
     delta, gate = model.gate(f_edit, extracted)
     results.update(w_plus_edit=edited, f_edit=f_edit, delta_f=delta, gate=gate,
                    image=synthesis.high(f_edit + gate * delta, rgb, edited))
+    with StyleOffsets(synthesis, torch.Generator().manual_seed(3)) as offsets:
+        f_styles, rgb = synthesis.low(edited)
+        delta, gate = model.gate(f_styles, extracted)
+        results.update(style_offsets=offsets, image_styles=synthesis.high(f_styles + gate * delta, rgb, edited))
+        f_styles, rgb = synthesis.low(w_plus)
+        results.update(image_w_only_styles=synthesis.high(f_styles, rgb, w_plus))
     return results
 
 

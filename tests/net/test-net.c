@@ -72,6 +72,23 @@ static void check_picture(const guint8 *rgba, const char *model, const char *fil
     }
 }
 
+/* Offsets of the affine layers' outputs, with residual features and without. */
+static void check_styles(LkNet *net, const char *name, const float *edited, const float *w_plus,
+                         double tolerance)
+{
+    g_autoptr(LkNpy) offsets = golden(name, "style_offsets");
+    g_autoptr(GError) error = NULL;
+    guint8 picture[32 * 32 * 4];
+
+    g_assert_cmpuint(offsets->n, ==, lk_config_n_styles(lk_model_config(lk_net_model(net))));
+    lk_net_generate(net, edited, offsets->data, LK_INVERSION_STYLERES, picture, NULL, &error);
+    g_assert_no_error(error);
+    check_stage(net, name, "image", "image_styles", tolerance);
+    lk_net_generate(net, w_plus, offsets->data, LK_INVERSION_WPLUS, picture, NULL, &error);
+    g_assert_no_error(error);
+    check_stage(net, name, "image", "image_w_only_styles", tolerance);
+}
+
 static void check_golden(const char *name, LkType storage)
 {
     static const char *const photo_stages[] = {"w_plus", "enc_feat", "f_feats", "aligned", "extracted"};
@@ -105,6 +122,7 @@ static void check_golden(const char *name, LkType storage)
     g_assert_no_error(error);
     for (guint i = 0; i < G_N_ELEMENTS(edit_stages); i++)
         check_stage(net, name, edit_stages[i], edit_stages[i], tolerance);
+    check_styles(net, name, edited->data, w_plus, storage == LK_F32 ? 1e-5 : 2e-2);
 }
 
 static void test_golden(gconstpointer name)
@@ -180,15 +198,21 @@ static void invert(Fixture *fixture, const char *expected)
     assert_ran(fixture, expected);
 }
 
-static void generate(Fixture *fixture, const float *w_plus, LkInversionMode mode, guint8 *picture,
-                     const char *expected)
+static void generate_styles(Fixture *fixture, const float *w_plus, const float *offsets, LkInversionMode mode,
+                            guint8 *picture, const char *expected)
 {
     g_autoptr(GError) error = NULL;
 
-    lk_net_generate(fixture->net, w_plus, NULL, mode, picture, NULL, &error);
+    lk_net_generate(fixture->net, w_plus, offsets, mode, picture, NULL, &error);
     g_assert_no_error(error);
     if (expected)
         assert_ran(fixture, expected);
+}
+
+static void generate(Fixture *fixture, const float *w_plus, LkInversionMode mode, guint8 *picture,
+                     const char *expected)
+{
+    generate_styles(fixture, w_plus, NULL, mode, picture, expected);
 }
 
 #define PHOTO_STAGES "image_in e0 heads f.b4 f.b8 e1.align e1.extract e2.photo"
@@ -245,6 +269,45 @@ static void test_rows(Fixture *fixture, gconstpointer data)
         memcpy(before, after, PIXELS);
     }
     assert_same_as_full_run(fixture, w_plus, LK_INVERSION_STYLERES, after);
+}
+
+/* Which stages an offset of each affine layer brings back, and that no offset is no change to the last bit. */
+static void test_styles(Fixture *fixture, gconstpointer data)
+{
+    static const char *const expected[] = {
+        EDIT_STAGES, /* b4.conv1 */
+        EDIT_STAGES, /* b4.torgb */
+        "b8.conv0 e2 b8.conv1 b16 b32 image_out",
+        "b8.conv1 b16 b32 image_out", /* b8.conv1 */
+        "b8.conv1 b16 b32 image_out", /* b8.torgb */
+        "b16 b32 image_out",          /* b16.conv0 */
+        "b16 b32 image_out",
+        "b16 b32 image_out",
+        "b32 image_out", /* b32.conv0 */
+        "b32 image_out",
+        "b32 image_out",
+    };
+    const LkConfig *config = lk_model_config(lk_net_model(fixture->net));
+    const guint n_styles = lk_config_n_styles(config);
+    g_autofree float *offsets = g_new0(float, n_styles);
+    guint8 before[PIXELS], after[PIXELS], none[PIXELS];
+    guint style = 0;
+
+    invert(fixture, PHOTO_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, none, EDIT_STAGES);
+    generate_styles(fixture, fixture->w_plus, offsets, LK_INVERSION_STYLERES, before, "");
+    for (guint layer = 0; layer < G_N_ELEMENTS(expected); layer++) {
+        const guint block = (layer + 1) / 3, inputs = (layer + 1) % 3 ? block : block - 1;
+        offsets[style + config->channels[inputs] - 1] = 3;
+        generate_styles(fixture, fixture->w_plus, offsets, LK_INVERSION_STYLERES, after, expected[layer]);
+        g_assert_true(memcmp(before, after, PIXELS) != 0);
+        memcpy(before, after, PIXELS);
+        style += config->channels[inputs];
+    }
+    g_assert_cmpuint(style, ==, n_styles);
+    invert(fixture, ""); /* the photo's own styles have no offsets */
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, after, EDIT_STAGES);
+    g_assert_cmpmem(after, PIXELS, none, PIXELS);
 }
 
 static void test_modes(Fixture *fixture, gconstpointer data)
@@ -429,6 +492,7 @@ int main(int argc, char **argv)
     g_test_add("/net/projection/" name, Fixture, "", fixture_init, test, fixture_clear)
     ADD("same-values", test_same_values);
     ADD("rows", test_rows);
+    ADD("styles", test_styles);
     ADD("modes", test_modes);
     ADD("new-photo", test_new_photo);
     ADD("photo-alone", test_photo_alone);
