@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "config.h"
+#include "directions.h"
 #include "model_private.h"
 
 #include <math.h>
 #include <string.h>
 
-#define MAX_DEPTH      4
-#define MAX_DIRECTIONS 64
-#define MAX_TEXT       80
-#define MAX_RANGE      1000.0
+#define MAX_DEPTH 4
+#define MAX_TEXT  80
+#define MAX_RANGE 1000.0
 
 #define refuse(error, ...) lk_model_refuse(error, LK_MODEL_ERROR_CONFIG, __VA_ARGS__)
 
@@ -35,14 +34,14 @@ static const char *get_text(JsonObject *object, const char *key, const char *oth
     return text && strlen(text) <= MAX_TEXT ? text : NULL;
 }
 
-static gboolean is_identifier(const char *text)
+gboolean lk_direction_is_name(const char *text)
 {
     if (text == NULL || !g_ascii_islower(*text))
         return FALSE;
     return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(text);
 }
 
-static gboolean read_number(JsonNode *node, float *value)
+gboolean lk_direction_number(JsonNode *node, float *value)
 {
     GType type = node && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_value_type(node) : G_TYPE_INVALID;
     double number;
@@ -60,94 +59,80 @@ static gboolean read_pair(JsonObject *object, const char *key, float *first, flo
     JsonArray *array = node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
 
     return array && json_array_get_length(array) == 2 &&
-           read_number(json_array_get_element(array, 0), first) &&
-           read_number(json_array_get_element(array, 1), second);
+           lk_direction_number(json_array_get_element(array, 0), first) &&
+           lk_direction_number(json_array_get_element(array, 1), second);
 }
 
 static gboolean read_rows(JsonObject *object, const LkConfig *config, LkDirection *direction, GError **error)
 {
     JsonArray *rows = NULL;
 
-    if (!lk_json_array(object, "rows", 2, &rows, error) ||
-        !lk_json_element_uint(rows, 0, "rows", 0, config->num_ws - 1, &direction->first_row, error) ||
-        !lk_json_element_uint(rows, 1, "rows", direction->first_row + 1, config->num_ws, &direction->end_row,
-                              error)) {
-        g_prefix_error(error, "directions: %s: ", direction->name);
-        return FALSE;
-    }
-    return TRUE;
+    if (direction->kind == LK_DIRECTION_MAPPER)
+        direction->end_row = config->num_ws;
+    if (direction->kind == LK_DIRECTION_MAPPER || direction->kind == LK_DIRECTION_STYLESPACE)
+        return TRUE;
+    return lk_json_array(object, "rows", 2, &rows, error) &&
+           lk_json_element_uint(rows, 0, "rows", 0, config->num_ws - 1, &direction->first_row, error) &&
+           lk_json_element_uint(rows, 1, "rows", direction->first_row + 1, config->num_ws,
+                                &direction->end_row, error);
 }
 
 static gboolean read_range(JsonObject *object, LkDirection *direction, GError **error)
 {
     if (!read_pair(object, "range", &direction->minimum, &direction->maximum) ||
         direction->minimum >= direction->maximum || direction->minimum > 0 || direction->maximum < 0)
-        return refuse(error, "directions: %s: range is not two numbers around 0", direction->name);
+        return refuse(error, "range is not two numbers around 0");
     direction->safe_minimum = direction->minimum;
     direction->safe_maximum = direction->maximum;
     if (json_object_has_member(object, "safe") &&
         (!read_pair(object, "safe", &direction->safe_minimum, &direction->safe_maximum) ||
          direction->safe_minimum < direction->minimum || direction->safe_maximum > direction->maximum ||
          direction->safe_minimum > direction->safe_maximum))
-        return refuse(error, "directions: %s: safe is not two numbers within the range", direction->name);
+        return refuse(error, "safe is not two numbers within the range");
     direction->step = 0.1f;
     if (json_object_has_member(object, "step") &&
-        (!read_number(json_object_get_member(object, "step"), &direction->step) || direction->step <= 0))
-        return refuse(error, "directions: %s: step is not a number above 0", direction->name);
+        (!lk_direction_number(json_object_get_member(object, "step"), &direction->step) ||
+         direction->step <= 0))
+        return refuse(error, "step is not a number above 0");
     return TRUE;
 }
 
-static gboolean read_names(JsonObject *object, LkDirection *direction, GError **error)
+static gboolean read_texts(JsonObject *object, LkDirection *direction, GError **error)
 {
-    const char *name = get_text(object, "name", NULL);
-    const char *label = get_text(object, "label", name), *group = get_text(object, "group", "");
+    const char *label = get_text(object, "label", direction->name), *group = get_text(object, "group", "");
     const char *kind = get_text(object, "kind", "interfacegan");
 
-    if (!is_identifier(name))
-        return refuse(error, "directions: a name is missing or not made of small letters and digits");
     if (label == NULL || group == NULL)
-        return refuse(error, "directions: %s: label or group is not a short text", name);
-    if (g_strcmp0(kind, "interfacegan") != 0)
-        return refuse(error, "directions: %s: this kind of direction is not known", name);
-    direction->name = g_strdup(name);
+        return refuse(error, "label or group is not a short text");
+    if (kind == NULL || !lk_direction_kind_parse(kind, &direction->kind))
+        return refuse(error, "this kind of direction is not known");
     direction->label = g_strdup(label);
     direction->group = g_strdup(group);
     return TRUE;
 }
 
-/* The vector for every row; the file has it for every row or once for all. */
-static gboolean read_vector(const LkConfig *config, const LkWeights *weights, LkDirection *direction,
-                            GError **error)
-{
-    g_autofree char *name = g_strconcat("direction.", direction->name, NULL);
-    const LkWeight *weight = lk_weights_find(weights, name);
-    guint stored_rows = weight && weight->n_dims > 0 && weight->shape[0] == 1 ? 1 : config->num_ws;
-    const guint shape[] = {stored_rows, config->w_dim, 0};
-    g_autofree float *values = lk_weights_read(weights, name, shape, error);
-
-    if (values == NULL)
-        return FALSE;
-    direction->vector = g_new0(float, (gsize)config->num_ws * config->w_dim);
-    for (guint row = direction->first_row; row < direction->end_row; row++)
-        memcpy(direction->vector + (gsize)row * config->w_dim,
-               values + (stored_rows == 1 ? 0 : (gsize)row * config->w_dim), config->w_dim * sizeof(float));
-    return TRUE;
-}
-
-static LkDirection *read_direction(JsonNode *node, const LkConfig *config, const LkWeights *weights,
-                                   GError **error)
+static LkDirection *read_direction(LkDirectionReader *reader, JsonNode *node, GError **error)
 {
     g_autoptr(LkDirection) direction = g_new0(LkDirection, 1);
     JsonObject *object;
+    const char *name;
 
     if (!JSON_NODE_HOLDS_OBJECT(node)) {
         refuse(error, "directions: an entry is not an object");
         return NULL;
     }
     object = json_node_get_object(node);
-    if (!read_names(object, direction, error) || !read_rows(object, config, direction, error) ||
-        !read_range(object, direction, error) || !read_vector(config, weights, direction, error))
+    name = get_text(object, "name", NULL);
+    if (!lk_direction_is_name(name)) {
+        refuse(error, "directions: a name is missing or not made of small letters and digits");
         return NULL;
+    }
+    direction->name = g_strdup(name);
+    if (!read_texts(object, direction, error) || !read_rows(object, reader->config, direction, error) ||
+        !read_range(object, direction, error) || !lk_direction_read_kind(reader, object, direction, error)) {
+        g_prefix_error(error, "directions: %s: ", name);
+        return NULL;
+    }
     return g_steal_pointer(&direction);
 }
 
@@ -159,33 +144,46 @@ static gboolean is_known(const GPtrArray *directions, const char *name)
     return FALSE;
 }
 
-GPtrArray *lk_directions_parse(const char *json, const LkConfig *config, const LkWeights *weights,
-                               GError **error)
+static gboolean add_direction(LkDirectionReader *reader, JsonNode *node, GPtrArray *directions,
+                              GError **error)
 {
-    g_autoptr(GPtrArray) directions = g_ptr_array_new_with_free_func((GDestroyNotify)lk_direction_free);
+    g_autoptr(LkDirection) direction = read_direction(reader, node, error);
+
+    if (direction == NULL)
+        return FALSE;
+    if (is_known(directions, direction->name))
+        return refuse(error, "directions: %s appears twice", direction->name);
+    g_ptr_array_add(directions, g_steal_pointer(&direction));
+    return TRUE;
+}
+
+static gboolean read_directions(LkDirectionReader *reader, const char *json, GPtrArray *directions,
+                                GError **error)
+{
     g_autofree char *reason = NULL;
     g_autoptr(JsonNode) root = lk_json_parse(json, strlen(json), MAX_DEPTH, &reason);
     JsonArray *array;
 
-    if (root == NULL || !JSON_NODE_HOLDS_ARRAY(root)) {
-        refuse(error, "directions: %s", reason ? reason : "it is not a list");
-        return NULL;
-    }
+    if (root == NULL || !JSON_NODE_HOLDS_ARRAY(root))
+        return refuse(error, "directions: %s", reason ? reason : "it is not a list");
     array = json_node_get_array(root);
-    if (json_array_get_length(array) > MAX_DIRECTIONS) {
-        refuse(error, "directions: there are more than %d", MAX_DIRECTIONS);
-        return NULL;
-    }
-    for (guint i = 0; i < json_array_get_length(array); i++) {
-        LkDirection *direction = read_direction(json_array_get_element(array, i), config, weights, error);
-        if (direction == NULL)
-            return NULL;
-        if (is_known(directions, direction->name)) {
-            refuse(error, "directions: %s appears twice", direction->name);
-            lk_direction_free(direction);
-            return NULL;
-        }
-        g_ptr_array_add(directions, direction);
-    }
-    return g_steal_pointer(&directions);
+    if (json_array_get_length(array) > LK_MAX_DIRECTIONS)
+        return refuse(error, "directions: there are more than %d", LK_MAX_DIRECTIONS);
+    for (guint i = 0; i < json_array_get_length(array); i++)
+        if (!add_direction(reader, json_array_get_element(array, i), directions, error))
+            return FALSE;
+    return TRUE;
+}
+
+GPtrArray *lk_directions_parse(const char *json, const LkConfig *config, const LkWeights *weights,
+                               GError **error)
+{
+    g_autoptr(GPtrArray) directions = g_ptr_array_new_with_free_func((GDestroyNotify)lk_direction_free);
+    LkDirectionReader reader = {.config = config, .weights = weights};
+    const gboolean good = read_directions(&reader, json, directions, error);
+
+    g_free(reader.mean);
+    g_free(reader.components);
+    g_free(reader.std);
+    return good ? g_steal_pointer(&directions) : NULL;
 }

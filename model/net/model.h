@@ -55,6 +55,20 @@ typedef enum {
     LK_DIRECTION_STYLESPACE, /* StyleSpace, arXiv 2011.12799, and StyleCLIP's global directions: a vector of styles */
 } LkDirectionKind;
 
+const char *lk_direction_kind_name(LkDirectionKind kind); /* as in the model file: "interfacegan", ... */
+
+/* Whether text is an identifier: small letters, digits, - and _, a letter first. NULL is not. */
+gboolean lk_direction_is_name(const char *text);
+
+enum {
+    LK_MAX_DIRECTIONS = 256,
+    LK_MAX_EXCLUDED = 8,
+};
+
+/* The three networks of a mapper, which change the rows 0-3, 4-7 and the rest. */
+typedef enum { LK_LEVEL_COARSE, LK_LEVEL_MEDIUM, LK_LEVEL_FINE, LK_N_LEVELS } LkMapperLevel;
+enum { LK_MAPPER_LAYERS = 4 };
+
 /* One slider. */
 typedef struct {
     char *name;  /* identifier: "age" */
@@ -63,17 +77,30 @@ typedef struct {
     LkDirectionKind kind;
     guint first_row, end_row; /* rows of w+ that may change; STYLESPACE: none, MAPPER: all */
     float minimum, maximum, safe_minimum, safe_maximum, step;
-    float *
-        vector; /* INTERFACEGAN: num_ws x w_dim, rows outside [first_row, end_row) are 0; STYLESPACE: one per style; else NULL */
-    guint component;  /* GANSPACE: row of the model's components */
-    guint classifier; /* GRADCTRL: the one whose gradient is followed */
-    guint
-        n_excluded; /* GRADCTRL: for each of these, the channels with the largest gradient stay as they are */
+    /* INTERFACEGAN: num_ws x w_dim, rows outside [first_row, end_row) are 0; GANSPACE: the component, w_dim;
+     * STYLESPACE: one per style; else NULL. */
+    float *vector;
+
+    /* GANSPACE */
+    guint component; /* which one of the model's it is */
+    float std;       /* what one unit of the coordinate is along the component */
+    double centre;   /* mean . component */
+
+    gboolean levels[LK_N_LEVELS]; /* MAPPER: those that are there */
+
+    /* GRADCTRL */
+    guint hidden;     /* units between a classifier's two layers; 0: it has one layer */
+    guint classifier; /* the one whose gradient is followed */
+    guint n_excluded; /* for each of these, the channels with the largest gradient stay as they are */
     struct {
         guint classifier, channels;
-    } excluded[8];
-    float rate; /* GRADCTRL: length of a step */
+    } excluded[LK_MAX_EXCLUDED];
+    float rate; /* length of a step */
 } LkDirection;
+
+/* Names of a model file's tensors; free with g_free. "direction.NAME.coarse.0.weight", "gradctrl.0.2.bias". */
+char *lk_mapper_tensor(const char *direction, LkMapperLevel level, guint layer, const char *what);
+char *lk_classifier_tensor(guint classifier, const char *what);
 
 /* The outputs of all affine layers, in the order b4.conv1, b4.torgb, b8.conv0, b8.conv1, b8.torgb, b16.conv0, ... */
 guint lk_config_n_styles(const LkConfig *config);

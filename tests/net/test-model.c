@@ -192,7 +192,7 @@ static void test_directions(void)
         {"[{}]", "a name is missing"},
         {"[{\"name\":\"../age\"}]", "a name is missing or not made of"},
         {"[{\"name\":\"age\",\"label\":7}]", "age: label"},
-        {"[{\"name\":\"age\",\"kind\":\"mapper\"}]", "age: this kind of direction is not known"},
+        {"[{\"name\":\"age\",\"kind\":\"stylegan\"}]", "age: this kind of direction is not known"},
         {"[{\"name\":\"age\"}]", "age: config: rows"},
         {"[{\"name\":\"age\",\"rows\":[0,9],\"range\":[-5,5]}]", "rows is 9"},
         {"[{\"name\":\"age\",\"rows\":[4,4],\"range\":[-5,5]}]", "rows is 4"},
