@@ -424,7 +424,7 @@ static void add_metadata(const Checkpoint *checkpoint, const char *name, gboolea
     lk_model_writer_set_metadata(writer, "version", "1");
     lk_model_writer_set_metadata(writer, "name", name);
     lk_model_writer_set_metadata(writer, "licence", LICENCE);
-    lk_model_writer_set_metadata(writer, "domain", "face");
+    lk_model_writer_set_metadata(writer, "domain", "faces");
     lk_model_writer_set_metadata(writer, "card", card);
     lk_model_writer_set_metadata(writer, "config", json);
 }
