@@ -278,15 +278,15 @@ static void compare_input(Comparison *comparison, const char *input)
 static void compare_all(Comparison *comparison)
 {
     g_autoptr(GPtrArray) inputs = goldens_inputs(comparison->goldens);
-    guint64 on_device, activations;
+    LkNetMemory memory;
 
     comparison->w_plus = g_new(float, lk_official_config.num_ws *lk_official_config.w_dim);
-    lk_net_memory(comparison->net, &on_device, &activations);
+    lk_net_memory(comparison->net, &memory);
     g_print(
         "weights %s, computed with %s; limits: stages %.0e, pictures %.0f dB; weights %.0f MiB and features "
         "%.0f MiB on the device (every stage kept)\n",
-        weights, storage, comparison->limits.stage, comparison->limits.picture, (double)on_device / (1 << 20),
-        (double)activations / (1 << 20));
+        weights, storage, comparison->limits.stage, comparison->limits.picture, (double)(memory.encoder + memory.weights) / (1 << 20),
+        (double)memory.activations / (1 << 20));
     for (guint i = 0; i < inputs->len; i++)
         if (is_wanted(only_inputs, g_ptr_array_index(inputs, i)))
             compare_input(comparison, g_ptr_array_index(inputs, i));

@@ -24,8 +24,7 @@ typedef struct {
 /* Relative errors ||ours - golden|| / ||golden||; NAN: there is no such golden. */
 typedef struct {
     double exact; /* of float32 samples */
-    double
-        half; /* of float16 samples, ours rounded as well: a value next to a rounding border adds up to 1e-3 */
+    double half;  /* of float16 samples, beyond what their rounding may have changed */
     double
         statistics; /* the largest of mean, standard deviation, mean of absolute values, minimum, maximum */
 } Errors;
