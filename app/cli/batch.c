@@ -26,7 +26,7 @@ static char *find_shared_stem(char *const *photos)
     return NULL;
 }
 
-static gboolean make_one(const CliOptions *options, LkEditor *editor, const char *path, const float *values,
+static gboolean make_one(const CliOptions *options, LkEditor *editor, const char *path, const float *set,
                          GError **error)
 {
     g_autoptr(LkPhoto) photo = lk_photo_open(path, error);
@@ -35,11 +35,11 @@ static gboolean make_one(const CliOptions *options, LkEditor *editor, const char
     g_autofree char *output = g_build_filename(options->output, file_name, NULL);
     g_autofree char *dump = options->dump ? g_build_filename(options->dump, name, NULL) : NULL;
 
-    return photo != NULL && cli_write_picture(options, editor, photo, path, values, output, dump, error);
+    return photo != NULL && cli_write_picture(options, editor, photo, path, set, output, dump, error);
 }
 
 /* A photo that fails is named, and the next one has its turn. */
-static CliStatus make_all(const CliOptions *options, LkEditor *editor, const float *values)
+static CliStatus make_all(const CliOptions *options, LkEditor *editor, const float *set)
 {
     CliStatus status = CLI_DONE;
 
@@ -47,7 +47,7 @@ static CliStatus make_all(const CliOptions *options, LkEditor *editor, const flo
         g_autoptr(GError) error = NULL;
 
         cli_progress(options, "%u of %u: %s", i + 1, options->n_photos, options->photos[i]);
-        if (make_one(options, editor, options->photos[i], values, &error))
+        if (make_one(options, editor, options->photos[i], set, &error))
             continue;
         status = cli_fail(error);
         if (g_cancellable_is_cancelled(cli_cancellable()))
@@ -67,11 +67,11 @@ static CliStatus run(const CliOptions *options)
     }
 
     g_autoptr(LkModel) model = cli_open_model(options, &error);
-    g_autofree float *values = model ? cli_parse_values(model, options->set, &error) : NULL;
-    g_autoptr(LkEditor) editor = values ? cli_open_editor(options, model, &error) : NULL;
+    g_autofree float *set = model ? cli_parse_values(model, options->set, &error) : NULL;
+    g_autoptr(LkEditor) editor = set ? cli_open_editor(options, model, &error) : NULL;
     if (editor == NULL || !cli_make_folder(options->output, &error))
         return cli_fail(error);
-    return make_all(options, editor, values);
+    return make_all(options, editor, set);
 }
 
 const CliCommand cli_batch = {

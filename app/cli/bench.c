@@ -57,7 +57,10 @@ static double start(Bench *bench, LkGpuFlags flags, GError **error)
     cli_progress(bench->options, flags & LK_GPU_NO_CACHE ? "Cold start …" : "Start …");
     g_clear_pointer(&bench->editor, lk_editor_free);
     bench->editor = lk_editor_new_for_model(&options, bench->model, error);
-    if (bench->editor == NULL || !open_crop(bench, error) || !generate(bench, error))
+    if (bench->editor == NULL || !open_crop(bench, error))
+        return -1;
+    lk_editor_neutral_values(bench->editor, bench->values);
+    if (!generate(bench, error))
         return -1;
     return now() - begin;
 }
@@ -85,15 +88,17 @@ static gboolean measure_inversion(Bench *bench, CliMeasure *measure, GError **er
     return TRUE;
 }
 
-/* Ever new values of one slider, the others at 0: what a drag does. */
+/* Ever new values of one slider, the others where they change nothing: what a drag does. */
 static gboolean measure_slider(Bench *bench, guint slider, CliMeasure *measure, GError **error)
 {
     const LkDirection *direction = lk_model_direction(bench->model, slider);
     const guint runs = bench->options->runs;
+    const float neutral = bench->values[slider];
 
     for (guint run = 0; run < runs; run++) {
         cli_progress(bench->options, "Slider %s, %u of %u …", direction->name, run + 1, runs);
-        bench->values[slider] = direction->safe_maximum * (float)(run + 1) / (float)runs;
+        bench->values[slider] =
+            neutral + (direction->safe_maximum - neutral) * (float)(run + 1) / (float)runs;
 
         const double begin = now();
         if (!generate(bench, error))
@@ -101,7 +106,7 @@ static gboolean measure_slider(Bench *bench, guint slider, CliMeasure *measure, 
         cli_measure_add_run(measure, now() - begin);
         cli_measure_add_stages(measure, lk_editor_net(bench->editor));
     }
-    bench->values[slider] = 0;
+    bench->values[slider] = neutral;
     return generate(bench, error);
 }
 
@@ -145,9 +150,8 @@ static gboolean measure_all(Bench *bench, CliReport *report, GError **error)
     if (!measure_last_row(bench, add_step(report, "last row of w_plus"), error))
         return FALSE;
 
-    guint64 held;
-    lk_net_memory(lk_editor_net(bench->editor), &report->weights, &report->activations);
-    lk_gpu_memory(lk_editor_gpu(bench->editor), &held, &report->device_peak);
+    lk_net_memory(lk_editor_net(bench->editor), &report->memory);
+    lk_gpu_memory(lk_editor_gpu(bench->editor), &report->held, &report->peak);
     return TRUE;
 }
 

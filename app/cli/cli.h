@@ -25,6 +25,7 @@ typedef enum {
     CLI_TAKES_DUMP = 1 << 5,      /* --dump */
     CLI_TAKES_JSON = 1 << 6,      /* --json */
     CLI_TAKES_RUNS = 1 << 7,      /* --runs */
+    CLI_TAKES_IMPORT = 1 << 8,    /* -o MODEL, --name, --f32 */
 } CliTakes;
 
 typedef struct {
@@ -40,7 +41,9 @@ typedef struct {
     char *dump; /* or NULL */
     gboolean json;
     guint runs;
-    char **photos; /* NULL-terminated */
+    char *name; /* or NULL */
+    gboolean full;
+    char **photos; /* NULL-terminated; of import: the files */
     guint n_photos;
 } CliOptions;
 
@@ -54,7 +57,7 @@ typedef struct {
     CliStatus (*run)(const CliOptions *options);
 } CliCommand;
 
-extern const CliCommand cli_info, cli_invert, cli_edit, cli_batch, cli_sheet, cli_bench;
+extern const CliCommand cli_info, cli_invert, cli_edit, cli_batch, cli_sheet, cli_bench, cli_import;
 
 /* ---- options.c: the command line ---- */
 
@@ -70,19 +73,26 @@ LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, GError **er
 /* Finds and inverts the face; errors name path. */
 gboolean cli_open_photo(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
                         GError **error);
-/* A value for each direction from NAME=VALUE words. Refuses what the model does not have or a slider does not reach. */
+/* A value for each direction from NAME=VALUE words, NAN for those that are not named. NAME may be the end of a name behind a
+ * "-" where only one slider ends so. Refuses what the model does not have or a slider does not reach. */
 float *cli_parse_values(LkModel *model, char *const *set, GError **error);
+/* The same for the photo that is open: sliders that are not set (set: NULL: all) at their neutral values. */
+float *cli_photo_values(const LkEditor *editor, const float *set);
 
 /* ---- picture.c: from an opened editor to a file ---- */
 
-/* Reads a photo, inverts it, applies the values (NULL: the inversion), writes a PNG, and the stages where asked to. */
+/* Reads a photo, inverts it, applies the values that are set (cli_parse_values), writes a PNG, and the stages where asked
+ * to. */
 gboolean cli_write_picture(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
-                           const float *values, const char *output, const char *dump, GError **error);
+                           const float *set, const char *output, const char *dump, GError **error);
 /* invert and edit: one photo, with the values of --set (none: the inversion). */
 CliStatus cli_run_single(const CliOptions *options);
-/* The picture as the command shows it: bare with --aligned, else in its photo. */
-LkPhoto *cli_generate(const CliOptions *options, LkEditor *editor, const float *values, GError **error);
 gboolean cli_make_folder(const char *path, GError **error);
+
+/* ---- npy.c: stages as files ---- */
+
+/* The stages of the last picture, the edited code (w_edit.npy) and, if they are not all 0, the offsets of the styles
+ * (styles.npy). */
 gboolean cli_dump_stages(const CliOptions *options, LkEditor *editor, const char *folder, GError **error);
 
 /* ---- talk.c: to the person, and from the person ---- */

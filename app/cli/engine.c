@@ -76,26 +76,59 @@ gboolean cli_open_photo(const CliOptions *options, LkEditor *editor, LkPhoto *ph
 
 /* ---- slider values ------------------------------------------------------------------------------------------ */
 
-static char *list_sliders(LkModel *model)
+/* Whether the slider is called name, or something-name. */
+static gboolean ends_with_name(const LkDirection *slider, const char *name)
+{
+    const gsize length = strlen(slider->name), end = strlen(name);
+
+    return length > end + 1 && slider->name[length - end - 1] == '-' &&
+           strcmp(slider->name + length - end, name) == 0;
+}
+
+/* The sliders that name may mean, by index: the one that is called so, else those that end so. */
+static GArray *find_candidates(LkModel *model, const char *name)
+{
+    GArray *found = g_array_new(FALSE, FALSE, sizeof(guint));
+
+    for (guint k = 0; k < lk_model_n_directions(model); k++) {
+        const LkDirection *slider = lk_model_direction(model, k);
+        if (strcmp(slider->name, name) == 0) {
+            g_array_set_size(found, 0);
+            g_array_append_val(found, k);
+            break;
+        }
+        if (ends_with_name(slider, name))
+            g_array_append_val(found, k);
+    }
+    return found;
+}
+
+static char *list_sliders(LkModel *model, const GArray *chosen)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const guint n = chosen ? chosen->len : lk_model_n_directions(model);
 
-    for (guint k = 0; k < lk_model_n_directions(model); k++)
+    for (guint i = 0; i < n; i++) {
+        const guint k = chosen ? g_array_index(chosen, guint, i) : i;
         g_ptr_array_add(names, lk_model_direction(model, k)->name);
+    }
     g_ptr_array_add(names, NULL);
     return g_strjoinv(", ", (char **)names->pdata);
 }
 
 static guint find_slider(LkModel *model, const char *name, GError **error)
 {
+    g_autoptr(GArray) found = find_candidates(model, name);
     g_autofree char *sliders = NULL;
 
-    for (guint k = 0; k < lk_model_n_directions(model); k++)
-        if (strcmp(lk_model_direction(model, k)->name, name) == 0)
-            return k;
-    sliders = list_sliders(model);
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "the model has no slider %s; it has %s",
-                name, *sliders ? sliders : "none");
+    if (found->len == 1)
+        return g_array_index(found, guint, 0);
+    sliders = list_sliders(model, found->len ? found : NULL);
+    if (found->len > 1)
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s may be any of %s", name, sliders);
+    else
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "the model has no slider %s; it has %s",
+                    name, *sliders ? sliders : "none");
     return G_MAXUINT;
 }
 
@@ -129,10 +162,25 @@ static gboolean set_value(LkModel *model, const char *word, float *values, GErro
 
 float *cli_parse_values(LkModel *model, char *const *set, GError **error)
 {
-    g_autofree float *values = g_new0(float, lk_model_n_directions(model) + 1);
+    const guint n = lk_model_n_directions(model);
+    g_autofree float *values = g_new0(float, n + 1);
 
+    for (guint k = 0; k < n; k++)
+        values[k] = NAN;
     for (; set != NULL && *set != NULL; set++)
         if (!set_value(model, *set, values, error))
             return NULL;
     return g_steal_pointer(&values);
+}
+
+float *cli_photo_values(const LkEditor *editor, const float *set)
+{
+    const guint n = lk_model_n_directions(lk_editor_model(editor));
+    float *values = g_new0(float, n + 1);
+
+    lk_editor_neutral_values(editor, values);
+    for (guint k = 0; set != NULL && k < n; k++)
+        if (!isnan(set[k]))
+            values[k] = set[k];
+    return values;
 }

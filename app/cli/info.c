@@ -105,6 +105,7 @@ static void add_slider(JsonBuilder *json, const LkDirection *slider)
     cli_json_string(json, "name", slider->name);
     cli_json_string(json, "label", slider->label);
     cli_json_string(json, "group", slider->group);
+    cli_json_string(json, "kind", lk_direction_kind_name(slider->kind));
     cli_json_double(json, "minimum", slider->minimum);
     cli_json_double(json, "maximum", slider->maximum);
     cli_json_double(json, "safe_minimum", slider->safe_minimum);

@@ -33,14 +33,24 @@ static void append_values(GByteArray *file, const float *values, gsize n)
     }
 }
 
+/* shape: as Python writes a tuple, without its brackets. */
+static gboolean write_file(const char *folder, const char *name, const char *shape, const float *values,
+                           gsize n, GError **error)
+{
+    g_autofree char *file_name = g_strconcat(name, ".npy", NULL);
+    g_autofree char *path = g_build_filename(folder, file_name, NULL);
+    g_autoptr(GByteArray) file = g_byte_array_new();
+
+    append_header(file, shape);
+    append_values(file, values, n);
+    return g_file_set_contents(path, (const char *)file->data, file->len, error);
+}
+
 static gboolean dump_stage(LkNet *net, const char *stage, const char *folder, GError **error)
 {
     guint shape[3];
     g_autofree float *values = lk_net_read_stage(net, stage, shape, error);
-    g_autofree char *name = g_strconcat(stage, ".npy", NULL);
-    g_autofree char *path = g_build_filename(folder, name, NULL);
     g_autofree char *shape_text = NULL;
-    g_autoptr(GByteArray) file = g_byte_array_new();
 
     if (values == NULL)
         return FALSE;
@@ -48,9 +58,28 @@ static gboolean dump_stage(LkNet *net, const char *stage, const char *folder, GE
         shape_text = g_strdup_printf("%u, %u", shape[1], shape[2]);
     else
         shape_text = g_strdup_printf("1, %u, %u, %u", shape[0], shape[1], shape[2]);
-    append_header(file, shape_text);
-    append_values(file, values, (gsize)shape[0] * shape[1] * shape[2]);
-    return g_file_set_contents(path, (const char *)file->data, file->len, error);
+    return write_file(folder, stage, shape_text, values, (gsize)shape[0] * shape[1] * shape[2], error);
+}
+
+static gboolean dump_edited_code(LkEditor *editor, const char *folder, GError **error)
+{
+    const LkConfig *config = lk_model_config(lk_editor_model(editor));
+    g_autofree char *shape = g_strdup_printf("%u, %u", config->num_ws, config->w_dim);
+
+    return write_file(folder, "w_edit", shape, lk_editor_edited_w_plus(editor),
+                      (gsize)config->num_ws * config->w_dim, error);
+}
+
+static gboolean dump_styles(LkEditor *editor, const char *folder, GError **error)
+{
+    const float *styles = lk_editor_edited_styles(editor);
+    const guint n = lk_config_n_styles(lk_model_config(lk_editor_model(editor)));
+    g_autofree char *shape = g_strdup_printf("%u,", n);
+
+    for (guint i = 0; i < n; i++)
+        if (styles[i] != 0)
+            return write_file(folder, "styles", shape, styles, n, error);
+    return TRUE;
 }
 
 /* Without residual features there are no stages of E1 and E2. */
@@ -70,5 +99,5 @@ gboolean cli_dump_stages(const CliOptions *options, LkEditor *editor, const char
     for (const char *const *stage = lk_net_stage_names(); *stage != NULL; stage++)
         if (stage_was_run(*stage, options->inversion) && !dump_stage(net, *stage, folder, error))
             return FALSE;
-    return TRUE;
+    return dump_edited_code(editor, folder, error) && dump_styles(editor, folder, error);
 }

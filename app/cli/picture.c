@@ -13,11 +13,12 @@ gboolean cli_make_folder(const char *path, GError **error)
     return FALSE;
 }
 
-LkPhoto *cli_generate(const CliOptions *options, LkEditor *editor, const float *values, GError **error)
+/* The picture as the command shows it: bare with --aligned, else in its photo. */
+static LkPhoto *generate(const CliOptions *options, LkEditor *editor, const float *set, GError **error)
 {
-    g_autofree float *zeros = g_new0(float, lk_model_n_directions(lk_editor_model(editor)) + 1);
+    g_autofree float *values = cli_photo_values(editor, set);
     g_autoptr(LkPhoto) picture =
-        lk_editor_generate(editor, values ? values : zeros, options->inversion, cli_cancellable(), error);
+        lk_editor_generate(editor, values, options->inversion, cli_cancellable(), error);
 
     if (picture == NULL || options->aligned)
         return g_steal_pointer(&picture);
@@ -25,13 +26,13 @@ LkPhoto *cli_generate(const CliOptions *options, LkEditor *editor, const float *
 }
 
 gboolean cli_write_picture(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
-                           const float *values, const char *output, const char *dump, GError **error)
+                           const float *set, const char *output, const char *dump, GError **error)
 {
     g_autoptr(LkPhoto) picture = NULL;
 
     if (!cli_open_photo(options, editor, photo, path, error))
         return FALSE;
-    picture = cli_generate(options, editor, values, error);
+    picture = generate(options, editor, set, error);
     if (picture == NULL || g_cancellable_set_error_if_cancelled(cli_cancellable(), error))
         return FALSE;
     if (dump != NULL && !cli_dump_stages(options, editor, dump, error))
@@ -56,11 +57,11 @@ static gboolean check_output(const char *path, GError **error)
 static gboolean make_single(const CliOptions *options, GError **error)
 {
     g_autoptr(LkModel) model = check_output(options->output, error) ? cli_open_model(options, error) : NULL;
-    g_autofree float *values = model ? cli_parse_values(model, options->set, error) : NULL;
-    g_autoptr(LkPhoto) photo = values ? lk_photo_open(options->photos[0], error) : NULL;
+    g_autofree float *set = model ? cli_parse_values(model, options->set, error) : NULL;
+    g_autoptr(LkPhoto) photo = set ? lk_photo_open(options->photos[0], error) : NULL;
     g_autoptr(LkEditor) editor = photo ? cli_open_editor(options, model, error) : NULL;
 
-    return editor != NULL && cli_write_picture(options, editor, photo, options->photos[0], values,
+    return editor != NULL && cli_write_picture(options, editor, photo, options->photos[0], set,
                                                options->output, options->dump, error);
 }
 

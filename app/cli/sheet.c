@@ -36,6 +36,8 @@ static void grid_put(Grid *grid, guint row, guint column, const LkPhoto *picture
 typedef struct {
     const CliOptions *options;
     LkEditor *editor;
+    float *neutral; /* the values at which nothing changes; at least one */
+    guint n_values;
     Grid grid;
 } Sheet;
 
@@ -59,20 +61,27 @@ static gboolean save_face(const Sheet *sheet, LkPhoto *face, const char *name, G
     return save(sheet, picture, name, error);
 }
 
-static LkPhoto *generate(const Sheet *sheet, guint slider, float value, GError **error)
+/* A picture with one slider moved; name: it is one that is written, so that its stages may be asked for. */
+static LkPhoto *generate(const Sheet *sheet, guint slider, float value, const char *name, GError **error)
 {
-    const LkModel *model = lk_editor_model(sheet->editor);
-    g_autofree float *values = g_new0(float, lk_model_n_directions(model) + 1);
+    g_autofree float *values = g_memdup2(sheet->neutral, sheet->n_values * sizeof(float));
+    g_autoptr(LkPhoto) face = NULL;
 
     values[slider] = value;
-    return lk_editor_generate(sheet->editor, values, sheet->options->inversion, cli_cancellable(), error);
+    face = lk_editor_generate(sheet->editor, values, sheet->options->inversion, cli_cancellable(), error);
+    if (face != NULL && name != NULL && sheet->options->dump != NULL) {
+        g_autofree char *folder = g_build_filename(sheet->options->dump, name, NULL);
+        if (!cli_dump_stages(sheet->options, sheet->editor, folder, error))
+            return NULL;
+    }
+    return g_steal_pointer(&face);
 }
 
 static gboolean make_first_row(Sheet *sheet, GError **error)
 {
     LkPhoto *photo = lk_editor_photo(sheet->editor);
     g_autoptr(LkPhoto) crop = lk_crop(photo, lk_editor_quad(sheet->editor), sheet->grid.cell);
-    g_autoptr(LkPhoto) inversion = generate(sheet, 0, 0, error);
+    g_autoptr(LkPhoto) inversion = generate(sheet, 0, sheet->neutral[0], "inversion", error);
 
     if (inversion == NULL)
         return FALSE;
@@ -81,27 +90,31 @@ static gboolean make_first_row(Sheet *sheet, GError **error)
     return save(sheet, photo, "before", error) && save_face(sheet, inversion, "inversion", error);
 }
 
+/* The pictures at the ends are written, too. */
+static gboolean make_cell(Sheet *sheet, guint k, guint column, float value, GError **error)
+{
+    const LkDirection *slider = lk_model_direction(lk_editor_model(sheet->editor), k);
+    const char *end = column == 0 ? "minus" : column == COLUMNS - 1 ? "plus" : NULL;
+    g_autofree char *name = end ? g_strdup_printf("%s-%s", slider->name, end) : NULL;
+    g_autoptr(LkPhoto) face = NULL;
+
+    cli_progress(sheet->options, "%s = %g …", slider->name, value);
+    face = generate(sheet, k, value, name, error);
+    if (face == NULL)
+        return FALSE;
+    grid_put(&sheet->grid, k + 1, column, face);
+    return name == NULL || save_face(sheet, face, name, error);
+}
+
 static gboolean make_slider_row(Sheet *sheet, guint k, GError **error)
 {
     const LkDirection *slider = lk_model_direction(lk_editor_model(sheet->editor), k);
-    const float values[COLUMNS] = {slider->safe_minimum, slider->safe_minimum / 2, 0,
-                                   slider->safe_maximum / 2, slider->safe_maximum};
-    const char *const ends[COLUMNS] = {"minus", NULL, NULL, NULL, "plus"};
+    const float low = slider->safe_minimum, middle = sheet->neutral[k], high = slider->safe_maximum;
+    const float values[COLUMNS] = {low, (low + middle) / 2, middle, (middle + high) / 2, high};
 
-    for (guint column = 0; column < COLUMNS; column++) {
-        g_autoptr(LkPhoto) face = NULL;
-
-        cli_progress(sheet->options, "%s = %g …", slider->name, values[column]);
-        face = generate(sheet, k, values[column], error);
-        if (face == NULL)
+    for (guint column = 0; column < COLUMNS; column++)
+        if (!make_cell(sheet, k, column, values[column], error))
             return FALSE;
-        grid_put(&sheet->grid, k + 1, column, face);
-        if (ends[column] == NULL)
-            continue;
-        g_autofree char *name = g_strdup_printf("%s-%s", slider->name, ends[column]);
-        if (!save_face(sheet, face, name, error))
-            return FALSE;
-    }
     return TRUE;
 }
 
@@ -132,7 +145,9 @@ static gboolean open_and_make(const CliOptions *options, GError **error)
         return FALSE;
 
     const guint cell = MIN(lk_model_config(model)->resolution, LARGEST_CELL);
-    Sheet sheet = {options, editor, grid_new(cell, lk_model_n_directions(model) + 1)};
+    const guint n = lk_model_n_directions(model);
+    g_autofree float *neutral = cli_photo_values(editor, NULL);
+    Sheet sheet = {options, editor, neutral, n + 1, grid_new(cell, n + 1)};
     const gboolean done = make_sheet(&sheet, error);
     g_free(sheet.grid.pixels);
     return done;
@@ -152,9 +167,11 @@ const CliCommand cli_sheet = {
     .details = "DIR gets before.png, inversion.png, and for each slider NAME-minus.png and NAME-plus.png at "
                "the ends of\n"
                "its safe range. sheet.png shows the photo's face and its inversion, then one row per slider: "
-               "from the\n"
-               "lower end by way of its half, 0 and half to the upper end.",
-    .takes = CLI_TAKES_FOLDER | CLI_TAKES_PHOTO | CLI_TAKES_INVERSION,
+               "the lower\n"
+               "end, half the way there, no change, half the way to the upper end, and that. --dump gets a "
+               "folder for each\n"
+               "picture.",
+    .takes = CLI_TAKES_FOLDER | CLI_TAKES_PHOTO | CLI_TAKES_INVERSION | CLI_TAKES_DUMP,
     .min_photos = 1,
     .max_photos = 1,
     .run = run,

@@ -221,6 +221,11 @@ const float *lk_editor_edited_w_plus(const LkEditor *editor)
     return editor->edited;
 }
 
+const float *lk_editor_edited_styles(const LkEditor *editor)
+{
+    return editor->styles;
+}
+
 void lk_editor_neutral_values(const LkEditor *editor, float *values)
 {
     for (guint k = 0; k < lk_model_n_directions(editor->model); k++)

@@ -54,6 +54,7 @@ void lk_editor_neutral_values(const LkEditor *editor, float *values);
 LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMode mode,
                             GCancellable *cancellable, GError **error);
 const float *lk_editor_edited_w_plus(const LkEditor *editor); /* of the last picture, num_ws x w_dim */
+const float *lk_editor_edited_styles(const LkEditor *editor); /* added to the styles of the last picture */
 
 /* The photo with that picture in place. */
 LkPhoto *lk_editor_compose(const LkEditor *editor, const LkPhoto *picture);

@@ -31,13 +31,13 @@ shape_is() { head -c 128 "dump/$1.npy" | tr -d '\0' | grep -aq -- "'descr': '<f4
 check "dump" tiny edit photo.png -o dumped.png --aligned --set age=3 --dump dump
 check "dump changes nothing" cmp older.png dumped.png
 check "stages" is "$(cd dump && echo *)" \
-  "aligned.npy delta_f.npy enc_feat.npy extracted.npy f_edit.npy f_feats.npy gate.npy image.npy w_plus.npy"
+  "aligned.npy delta_f.npy enc_feat.npy extracted.npy f_edit.npy f_feats.npy gate.npy image.npy w_edit.npy w_plus.npy"
 check "w_plus" shape_is w_plus "10, 24"
 check "image" shape_is image "1, 3, 64, 64"
 check "gate" shape_is gate "1, 1, 8, 8"
 check "image's size" is "$(stat -c %s dump/image.npy)" $((128 + 4 * 3 * 64 * 64))
 check "dump of the code alone" tiny invert photo.png -o dumped.png --aligned --inversion e4e --dump code
-check "its stages" is "$(cd code && echo *)" "enc_feat.npy f_edit.npy image.npy w_plus.npy"
+check "its stages" is "$(cd code && echo *)" "enc_feat.npy f_edit.npy image.npy w_edit.npy w_plus.npy"
 check "its picture" cmp code.png dumped.png
 
 # ---- batch ----
@@ -57,7 +57,7 @@ check "batch refuses two of a name" fails 1 "two photos would become photo.png" 
 # ---- sheet ----
 
 sheet_prints_its_files() {
-  tiny sheet photo.png -o sheet --aligned >list || return 1
+  tiny sheet photo.png -o sheet --aligned --dump cells >list || return 1
   is "$(sort list)" "$(find sheet -type f | sort)"
 }
 check "sheet prints the paths of its files" sheet_prints_its_files
@@ -65,6 +65,9 @@ check "sheet's files" is "$(cd sheet && echo *)" "age-minus.png age-plus.png bef
 pose-minus.png pose-plus.png sheet.png smile-minus.png smile-plus.png"
 check "sheet's inversion" cmp sheet/inversion.png inversion.png
 check "sheet's size" is "$(png_size sheet/sheet.png)" "$((5 * 72 + 8))x$((4 * 72 + 8))"
+check "sheet's stages" is "$(cd cells && echo *)" "age-minus age-plus inversion pose-minus pose-plus smile-minus smile-plus"
+check "an end's code is edited" differ cells/age-plus/w_edit.npy cells/age-plus/w_plus.npy
+check "the inversion's is not" cmp cells/inversion/w_edit.npy cells/inversion/w_plus.npy
 check "sheet's slider ends differ" differ sheet/age-minus.png sheet/age-plus.png
 
 # ---- a whole photo ----
