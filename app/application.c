@@ -31,6 +31,7 @@ static const struct {
     {"win.zoom-fit", {"<Control>0", "<Control>KP_0"}},
     {"win.zoom-pixels", {"<Control>1", "<Control>KP_1"}},
     {"win.show-panel", {"F9"}},
+    {"win.search", {"<Control>f"}},
 };
 
 static LkWindow *get_window(LkApplication *application)

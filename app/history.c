@@ -11,13 +11,16 @@ struct _LkHistory {
     gint64 last_time;
 };
 
-LkHistory *lk_history_new(guint n_values)
+LkHistory *lk_history_new(guint n_values, const float *values)
 {
     LkHistory *history = g_new0(LkHistory, 1);
 
     history->state_size = MAX(n_values, 1) * sizeof(float);
     history->states = g_ptr_array_new_with_free_func(g_free);
-    lk_history_clear(history);
+    history->last_slider = -1;
+    g_ptr_array_add(history->states, g_malloc0(history->state_size));
+    if (values != NULL)
+        memcpy(g_ptr_array_index(history->states, 0), values, n_values * sizeof(float));
     return history;
 }
 
@@ -27,14 +30,6 @@ void lk_history_free(LkHistory *history)
         return;
     g_ptr_array_unref(history->states);
     g_free(history);
-}
-
-void lk_history_clear(LkHistory *history)
-{
-    g_ptr_array_set_size(history->states, 0);
-    g_ptr_array_add(history->states, g_malloc0(history->state_size));
-    history->current = 0;
-    history->last_slider = -1;
 }
 
 static float *current_state(const LkHistory *history)

@@ -10,12 +10,9 @@ G_BEGIN_DECLS
 
 typedef struct _LkHistory LkHistory;
 
-/* A history of n_values values each, beginning with all 0. */
-LkHistory *lk_history_new(guint n_values);
+/* A history of n_values values each, beginning with these; NULL: all 0. */
+LkHistory *lk_history_new(guint n_values, const float *values);
 void lk_history_free(LkHistory *history); /* NULL is fine */
-
-/* Back to the single state of all 0. */
-void lk_history_clear(LkHistory *history);
 
 /* Adds a state after the current one; states after it are forgotten. Changes of the same slider that follow
  * each other within LK_HISTORY_MERGE are one step, so that a drag is undone at once. slider: -1 never merges.

@@ -84,9 +84,7 @@ static void show_photo(LkWindow *window, GFile *file)
                                    -1);
     lk_canvas_set_original(window->canvas, lk_session_get_photo(window->session));
     lk_canvas_set_picture(window->canvas, lk_session_get_picture(window->session));
-    lk_history_clear(window->history);
-    lk_window_show_values(window);
-    lk_window_update_actions(window);
+    lk_window_start_values(window);
 }
 
 /* The first photo is shown while it is worked on; where one is open already, that one stays. */
@@ -202,9 +200,11 @@ static void on_cancel(GSimpleAction *action, GVariant *parameter, gpointer data)
 
     if (window->cancellable != NULL)
         g_cancellable_cancel(window->cancellable);
+    if (window->model_cancellable != NULL)
+        g_cancellable_cancel(window->model_cancellable);
 }
 
-static void choose_model(LkWindow *window, GFile *file)
+static void open_model(LkWindow *window, GFile *file)
 {
     g_autofree char *path = g_file_get_path(file);
 
@@ -215,7 +215,7 @@ static void choose_model(LkWindow *window, GFile *file)
 static void on_choose_model(GSimpleAction *action, GVariant *parameter, gpointer data)
 {
     GtkFileChooser *chooser =
-        new_chooser(data, _("Choose a Model File"), GTK_FILE_CHOOSER_ACTION_OPEN, _("_Open"), choose_model);
+        new_chooser(data, _("Choose a Model File"), GTK_FILE_CHOOSER_ACTION_OPEN, _("_Open"), open_model);
 
     add_filter(chooser, _("Model files"), NULL, "*.safetensors");
     gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
@@ -336,13 +336,23 @@ static void on_redo(GSimpleAction *action, GVariant *parameter, gpointer data)
 static void on_reset(GSimpleAction *action, GVariant *parameter, gpointer data)
 {
     LkWindow *window = data;
-    g_autofree float *zeros =
-        g_new0(float, MAX(lk_model_n_directions(lk_session_get_model(window->session)), 1));
+    guint n = lk_model_n_directions(lk_session_get_model(window->session));
+    g_autofree float *neutral = g_new(float, MAX(n, 1));
 
-    lk_history_record(window->history, zeros, -1, g_get_monotonic_time());
+    for (guint i = 0; i < n; i++)
+        neutral[i] = lk_session_get_neutral(window->session, i);
+    lk_history_record(window->history, neutral, -1, g_get_monotonic_time());
     lk_session_reset(window->session);
     lk_window_show_values(window);
     lk_window_update_actions(window);
+}
+
+/* The session tells when it has changed. */
+static void on_inversion_changed(GSimpleAction *action, GVariant *state, gpointer data)
+{
+    gboolean e4e = g_str_equal(g_variant_get_string(state, NULL), "e4e");
+
+    lk_session_set_mode(LK_WINDOW(data)->session, e4e ? LK_INVERSION_WPLUS : LK_INVERSION_STYLERES);
 }
 
 /* ---- view ---------------------------------------------------------------------------------------- */
@@ -373,6 +383,12 @@ static void on_zoom_pixels(GSimpleAction *action, GVariant *parameter, gpointer 
     lk_canvas_zoom_to_pixels(LK_WINDOW(data)->canvas);
 }
 
+static void on_search(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    adw_flap_set_reveal_flap(LK_WINDOW(data)->flap, TRUE);
+    lk_panel_search(LK_WINDOW(data)->panel);
+}
+
 /* ---- table --------------------------------------------------------------------------------------- */
 
 static void enable(LkWindow *window, const char *name, gboolean enabled)
@@ -392,7 +408,8 @@ void lk_window_update_actions(LkWindow *window)
         enable(window, of_photo[i], photo);
     enable(window, "open", window->session != NULL);
     enable(window, "open-sample", window->session != NULL && window->sample != NULL);
-    enable(window, "choose-model", window->session == NULL);
+    enable(window, "inversion", photo && lk_session_get_state(window->session) != LK_SESSION_OPENING);
+    enable(window, "search", photo && lk_panel_can_search(window->panel));
     enable(window, "undo", photo && lk_history_can_undo(window->history));
     enable(window, "redo", photo && lk_history_can_redo(window->history));
     enable(window, "reset", photo && lk_session_get_modified(window->session));
@@ -401,13 +418,23 @@ void lk_window_update_actions(LkWindow *window)
 void lk_window_add_actions(LkWindow *window)
 {
     static const GActionEntry actions[] = {
-        {"open", on_open},         {"open-sample", on_open_sample},
-        {"cancel", on_cancel},     {"choose-model", on_choose_model},
-        {"export", on_export},     {"export-to", on_export_to, "s"},
-        {"undo", on_undo},         {"redo", on_redo},
-        {"reset", on_reset},       {"compare", NULL, NULL, "false", on_compare_changed},
-        {"zoom-in", on_zoom_in},   {"zoom-out", on_zoom_out},
-        {"zoom-fit", on_zoom_fit}, {"zoom-pixels", on_zoom_pixels},
+        {"open", on_open},
+        {"open-sample", on_open_sample},
+        {"cancel", on_cancel},
+        {"choose-model", on_choose_model},
+        {"export", on_export},
+        {"export-to", on_export_to, "s"},
+        {"undo", on_undo},
+        {"redo", on_redo},
+        {"reset", on_reset},
+        {"compare", NULL, NULL, "false", on_compare_changed},
+        {"zoom-in", on_zoom_in},
+        {"zoom-out", on_zoom_out},
+        {"zoom-fit", on_zoom_fit},
+        {"zoom-pixels", on_zoom_pixels},
+        {"search", on_search},
+        {"inversion", NULL, "s", "'styleres'", on_inversion_changed},
+        {"model", NULL, "ay", "b''", lk_window_choose_model},
     };
     g_autoptr(GPropertyAction) panel = g_property_action_new("show-panel", window->flap, "reveal-flap");
 

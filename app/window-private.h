@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * window-private.h - what window.c (the window as a whole) and window-actions.c (what can be done in it)
- * share.
+ * window-private.h - what window.c (the window as a whole), window-actions.c (what can be done in it) and
+ * window-models.c (which model it works with) share.
  */
 #pragma once
 
@@ -26,20 +26,24 @@ struct _LkWindow {
     GtkRevealer *opening;
     GtkLabel *opening_text;
     GtkRevealer *working;
+    GMenu *models; /* a choice of models, in the main menu */
 
-    GSettings *settings;       /* NULL: nothing is remembered */
-    char *sample;              /* path of a sample photo, NULL if there is none */
-    char *device;              /* NULL: automatic */
-    LkSession *session;        /* NULL until the model is read */
-    LkHistory *history;        /* as long as there is a session */
-    GFile *waiting;            /* to open once there is a session */
-    GFile *file;               /* of the photo that is open */
-    GCancellable *cancellable; /* of the photo being opened */
+    GSettings *settings;             /* NULL: nothing is remembered */
+    char *sample;                    /* path of a sample photo, NULL if there is none */
+    char *device;                    /* NULL: automatic */
+    LkSession *session;              /* NULL until the model is read */
+    LkHistory *history;              /* as long as there is a session */
+    GFile *waiting;                  /* to open once there is a session */
+    GFile *file;                     /* of the photo that is open */
+    GCancellable *cancellable;       /* of the photo being opened */
+    GCancellable *model_cancellable; /* of the newest change of the model */
+    gpointer loading;                /* the newest task that reads a model file, or NULL; not owned */
     GtkFileChooserNative *chooser;
 };
 
 /* window.c */
-void lk_window_load_model(LkWindow *window, const char *path);
+void lk_window_start_session(LkWindow *window, LkModel *model);
+void lk_window_start_values(LkWindow *window); /* neutral ones, with nothing to undo */
 void lk_window_show_error(LkWindow *window, const char *title, const char *message, gboolean about_model);
 void lk_window_show_message(LkWindow *window, const char *text);
 void lk_window_update_actions(LkWindow *window);
@@ -49,5 +53,14 @@ gboolean lk_window_has_photo(LkWindow *window);
 /* window-actions.c */
 void lk_window_add_actions(LkWindow *window);
 void lk_window_open_now(LkWindow *window, GFile *file);
+
+/* window-models.c. A model is read and changed in the background; path: NULL for the built-in one. The choice is remembered
+ * once the model is in use. */
+void lk_window_load_model(LkWindow *window, const char *path);
+void lk_window_load_usual_model(LkWindow *window); /* the one in use last, if it is still there */
+void lk_window_choose_model(GSimpleAction *action, GVariant *target, gpointer data);
+void lk_window_show_model(LkWindow *window);
+void lk_window_list_models(LkWindow *window);
+char *lk_window_model_label(const char *path); /* free with g_free */
 
 G_END_DECLS

@@ -61,13 +61,34 @@ void lk_window_show_values(LkWindow *window)
         lk_panel_set_value(window->panel, i, lk_session_get_value(window->session, i));
 }
 
-static void record_values(LkWindow *window, int direction)
+/* Of all directions of the model. Free with g_free. */
+static float *read_values(LkWindow *window, float (*get)(LkSession *session, guint direction))
 {
     guint n = lk_model_n_directions(lk_session_get_model(window->session));
-    g_autofree float *values = g_new(float, MAX(n, 1));
+    float *values = g_new(float, MAX(n, 1));
 
     for (guint i = 0; i < n; i++)
-        values[i] = lk_session_get_value(window->session, i);
+        values[i] = get(window->session, i);
+    return values;
+}
+
+void lk_window_start_values(LkWindow *window)
+{
+    guint n = lk_model_n_directions(lk_session_get_model(window->session));
+    g_autofree float *neutral = read_values(window, lk_session_get_neutral);
+
+    lk_history_free(window->history);
+    window->history = lk_history_new(n, neutral);
+    for (guint i = 0; i < n; i++)
+        lk_panel_set_neutral(window->panel, i, neutral[i]);
+    lk_window_show_values(window);
+    lk_window_update_actions(window);
+}
+
+static void record_values(LkWindow *window, int direction)
+{
+    g_autofree float *values = read_values(window, lk_session_get_value);
+
     lk_history_record(window->history, values, direction, g_get_monotonic_time());
     lk_window_update_actions(window);
 }
@@ -112,61 +133,33 @@ static void on_opening_faded(GtkRevealer *revealer, GParamSpec *pspec, gpointer 
         gtk_widget_set_visible(GTK_WIDGET(revealer), FALSE);
 }
 
-static void start_session(LkWindow *window, LkModel *model)
+static void on_mode(LkSession *session, GParamSpec *pspec, LkWindow *window)
+{
+    GAction *action = g_action_map_lookup_action(G_ACTION_MAP(window), "inversion");
+    gboolean e4e = lk_session_get_mode(session) == LK_INVERSION_WPLUS;
+
+    g_simple_action_set_state(G_SIMPLE_ACTION(action), g_variant_new_string(e4e ? "e4e" : "styleres"));
+}
+
+void lk_window_start_session(LkWindow *window, LkModel *model)
 {
     LkEditorOptions options = {.model = lk_model_path(model), .device = window->device};
+    g_autoptr(GFile) waiting = g_steal_pointer(&window->waiting);
 
     window->session = lk_session_new(&options, model);
-    window->history = lk_history_new(lk_model_n_directions(model));
-    lk_panel_set_model(window->panel, model);
+    lk_window_show_model(window);
     g_signal_connect_object(window->session, "picture", G_CALLBACK(on_picture), window, 0);
     g_signal_connect_object(window->session, "failed", G_CALLBACK(on_failed), window, 0);
     g_signal_connect_object(window->session, "notify::state", G_CALLBACK(on_state), window, 0);
+    g_signal_connect_object(window->session, "notify::mode", G_CALLBACK(on_mode), window, 0);
+    g_signal_connect_object(window->session, "notify::model", G_CALLBACK(lk_window_show_model), window,
+                            G_CONNECT_SWAPPED);
     g_signal_connect_object(window->session, "notify::modified", G_CALLBACK(lk_window_update_actions), window,
                             G_CONNECT_SWAPPED);
-}
-
-/* ---- model --------------------------------------------------------------------------------------- */
-
-static void load_model(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    g_autofree char *builtin = data == NULL ? lk_model_builtin_path() : NULL;
-    GError *error = NULL;
-    LkModel *model = lk_model_open(data != NULL ? data : builtin, &error);
-
-    if (model != NULL)
-        g_task_return_pointer(task, model, (GDestroyNotify)lk_model_unref);
-    else
-        g_task_return_error(task, error);
-}
-
-static void on_model_loaded(GObject *source, GAsyncResult *result, gpointer data)
-{
-    LkWindow *window = LK_WINDOW(source);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(LkModel) model = g_task_propagate_pointer(G_TASK(result), &error);
-    g_autoptr(GFile) waiting = g_steal_pointer(&window->waiting);
-
-    if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session != NULL)
-        return;
-    if (model == NULL) {
-        lk_window_show_error(window, _("The Model Cannot Be Used"), error->message, TRUE);
-        return;
-    }
-    start_session(window, model);
     gtk_stack_set_visible_child_name(window->pages, "empty");
     lk_window_update_actions(window);
     if (waiting != NULL)
         lk_window_open_now(window, waiting);
-}
-
-void lk_window_load_model(LkWindow *window, const char *path)
-{
-    g_autoptr(GTask) task = g_task_new(window, NULL, on_model_loaded, NULL);
-
-    g_task_set_source_tag(task, lk_window_load_model);
-    g_task_set_task_data(task, g_strdup(path), g_free);
-    g_task_run_in_thread(task, load_model);
 }
 
 void lk_window_open(LkWindow *window, GFile *file)
@@ -199,10 +192,18 @@ static gboolean is_compare_key(guint key, GdkModifierType state)
            (state & (GDK_CONTROL_MASK | GDK_ALT_MASK | GDK_SUPER_MASK)) == 0;
 }
 
+/* Where text is typed a letter is a letter. */
+static gboolean is_typing(LkWindow *window)
+{
+    GtkWidget *focus = gtk_root_get_focus(GTK_ROOT(window));
+
+    return focus != NULL && GTK_IS_EDITABLE(focus);
+}
+
 static gboolean on_key_pressed(GtkEventControllerKey *keys, guint key, guint code, GdkModifierType state,
                                LkWindow *window)
 {
-    if (!is_compare_key(key, state) || !lk_window_has_photo(window))
+    if (!is_compare_key(key, state) || !lk_window_has_photo(window) || is_typing(window))
         return GDK_EVENT_PROPAGATE;
     set_comparing(window, TRUE);
     return GDK_EVENT_STOP;
@@ -250,7 +251,10 @@ static void lk_window_dispose(GObject *object)
 
     if (window->cancellable != NULL)
         g_cancellable_cancel(window->cancellable);
+    if (window->model_cancellable != NULL)
+        g_cancellable_cancel(window->model_cancellable);
     g_clear_object(&window->cancellable);
+    g_clear_object(&window->model_cancellable);
     g_clear_object(&window->chooser);
     g_clear_object(&window->session);
     g_clear_object(&window->settings);
@@ -277,6 +281,7 @@ static void bind_children(GtkWidgetClass *widget_class)
     gtk_widget_class_bind_template_child(widget_class, LkWindow, opening);
     gtk_widget_class_bind_template_child(widget_class, LkWindow, opening_text);
     gtk_widget_class_bind_template_child(widget_class, LkWindow, working);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, models);
 }
 
 static void lk_window_class_init(LkWindowClass *klass)
@@ -293,6 +298,7 @@ static void lk_window_class_init(LkWindowClass *klass)
     gtk_widget_class_bind_template_callback(widget_class, on_key_pressed);
     gtk_widget_class_bind_template_callback(widget_class, on_key_released);
     gtk_widget_class_bind_template_callback(widget_class, on_slider_changed);
+    gtk_widget_class_bind_template_callback(widget_class, lk_window_list_models);
 }
 
 static void add_drop_target(LkWindow *window)
@@ -320,6 +326,9 @@ LkWindow *lk_window_new(AdwApplication *application, const char *model, const ch
     LkWindow *window = g_object_new(LK_TYPE_WINDOW, "application", application, NULL);
 
     window->device = g_strdup(device);
-    lk_window_load_model(window, model);
+    if (model != NULL)
+        lk_window_load_model(window, model);
+    else
+        lk_window_load_usual_model(window);
     return window;
 }

@@ -4,8 +4,9 @@
  * LkSession does, in its own thread.
  *
  * Actions, also over D-Bus where GtkApplication exports them: win.open, win.open-sample, win.export,
- * win.export-to (string: path), win.undo, win.redo, win.reset, win.compare (boolean state), win.zoom-*,
- * win.show-panel.
+ * win.export-to (string: path), win.undo, win.redo, win.reset, win.compare (boolean state), win.zoom-*, win.show-panel,
+ * win.search, win.inversion (string state: styleres or e4e), win.model (byte string state: path, or empty for the built-in
+ * one), win.choose-model.
  */
 #pragma once
 
@@ -18,7 +19,7 @@ G_BEGIN_DECLS
 #define LK_TYPE_WINDOW (lk_window_get_type())
 G_DECLARE_FINAL_TYPE(LkWindow, lk_window, LK, WINDOW, AdwApplicationWindow)
 
-/* model: path of a model file, NULL for the built-in one; device: lk_gpu_open's selector, or NULL. The model
+/* model: path of a model file, NULL for the one in use last, at first the built-in one; device: lk_gpu_open's selector, or NULL. The model
  * is read in the background; where it cannot be used, the window says so. */
 LkWindow *lk_window_new(AdwApplication *application, const char *model, const char *device);
 

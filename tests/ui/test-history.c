@@ -5,7 +5,7 @@ static const gint64 LATER = 10 * LK_HISTORY_MERGE;
 
 static void test_steps(void)
 {
-    g_autoptr(LkHistory) history = lk_history_new(2);
+    g_autoptr(LkHistory) history = lk_history_new(2, NULL);
     const float *values;
 
     g_assert_false(lk_history_can_undo(history) || lk_history_can_redo(history));
@@ -29,7 +29,7 @@ static void test_steps(void)
 
 static void test_drag_is_one_step(void)
 {
-    g_autoptr(LkHistory) history = lk_history_new(1);
+    g_autoptr(LkHistory) history = lk_history_new(1, NULL);
 
     for (int i = 1; i <= 50; i++)
         lk_history_record(history, (float[]){(float)i}, 0, i * LK_HISTORY_MERGE / 2);
@@ -45,7 +45,7 @@ static void test_drag_is_one_step(void)
 
 static void test_same_values(void)
 {
-    g_autoptr(LkHistory) history = lk_history_new(1);
+    g_autoptr(LkHistory) history = lk_history_new(1, NULL);
 
     lk_history_record(history, (float[]){0}, 0, 0);
     g_assert_false(lk_history_can_undo(history));
