@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_DEPTH 8     /* of folders */
-#define MAX_FILES 10000 /* looked at in a folder */
-#define SUFFIX    ".safetensors"
+#define MAX_DEPTH   8     /* of folders */
+#define MAX_ENTRIES 50000 /* looked at in a folder and those in it: someone may drop all they have */
+#define SUFFIX      ".safetensors"
 
 /* ---- what a file is ---- */
 
@@ -61,19 +61,21 @@ static int compare_paths(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Paths of the files that by their names may be of a known kind. Links to folders may lead back, and are not followed. */
-static void list_files(const char *path, guint depth, GPtrArray *files)
+/* Paths of the files that by their names may be of a known kind. Links to folders may lead back, and are not followed.
+ * left: how many entries may still be looked at. */
+static void list_files(const char *path, guint depth, guint *left, GPtrArray *files)
 {
     g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
     const char *name;
 
-    while (folder != NULL && files->len < MAX_FILES && (name = g_dir_read_name(folder)) != NULL) {
+    while (folder != NULL && *left > 0 && (name = g_dir_read_name(folder)) != NULL) {
         g_autofree char *inner = g_build_filename(path, name, NULL);
+        (*left)--;
         if (*name == '.')
             continue;
         if (g_file_test(inner, G_FILE_TEST_IS_DIR)) {
             if (depth < MAX_DEPTH && !g_file_test(inner, G_FILE_TEST_IS_SYMLINK))
-                list_files(inner, depth + 1, files);
+                list_files(inner, depth + 1, left, files);
         } else if (has_known_suffix(name) && g_file_test(inner, G_FILE_TEST_IS_REGULAR)) {
             g_ptr_array_add(files, g_steal_pointer(&inner));
         }
@@ -83,8 +85,9 @@ static void list_files(const char *path, guint depth, GPtrArray *files)
 static GPtrArray *list_folder(const char *path)
 {
     GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
+    guint left = MAX_ENTRIES;
 
-    list_files(path, 0, files);
+    list_files(path, 0, &left, files);
     g_ptr_array_sort(files, compare_paths);
     return files;
 }
@@ -124,7 +127,8 @@ char *lk_import_default_output(const char *name)
 
 char *lk_import_stem(const char *path)
 {
-    char *stem = g_path_get_basename(path);
+    g_autofree char *absolute = g_canonicalize_filename(path, NULL); /* the folder "." has a name, too */
+    char *stem = g_path_get_basename(absolute);
     char *dot = strrchr(stem, '.');
 
     if (dot != NULL && dot != stem && !g_file_test(path, G_FILE_TEST_IS_DIR))
@@ -144,6 +148,7 @@ typedef struct {
     LkTorchFile *checkpoint; /* or NULL */
     GPtrArray *directions;   /* Input */
     LkModel *base;           /* without a checkpoint */
+    LkDirectionSet *set;     /* may have files open until everything is written */
     LkModelWriter *writer;
     LkImportResult *result;
     LkImportProgress progress;
@@ -162,6 +167,7 @@ static void input_free(gpointer data)
 static void run_clear(Run *run)
 {
     lk_model_writer_free(run->writer);
+    lk_direction_set_free(run->set);
     lk_torch_free(run->checkpoint);
     lk_model_unref(run->base);
     g_ptr_array_unref(run->directions);
@@ -297,24 +303,23 @@ static gboolean add_directions(Run *run, const LkConfig *config, GError **error)
 {
     const char *present = run->base ? lk_model_metadata(run->base, "directions") : NULL;
     const gboolean single = run->checkpoint == NULL && run->directions->len == 1;
-    g_autoptr(LkDirectionSet) set = NULL;
 
     if (run->directions->len == 0)
         return TRUE;
-    set = lk_direction_set_new(config, present, error);
-    if (set == NULL)
+    run->set = lk_direction_set_new(config, present, error);
+    if (run->set == NULL)
         return FALSE;
     for (guint i = 0; i < run->directions->len; i++) {
         const Input *input = g_ptr_array_index(run->directions, i);
         GError *reason = NULL;
         if (g_cancellable_set_error_if_cancelled(run->cancellable, error))
             return FALSE;
-        if (!lk_direction_set_add_file(set, input->path, single ? run->import->name : NULL, &reason) &&
+        if (!lk_direction_set_add_file(run->set, input->path, single ? run->import->name : NULL, &reason) &&
             !forgive(run, input->given, reason, error))
             return FALSE;
     }
-    run->result->n_directions = lk_direction_set_n_added(set);
-    lk_direction_set_write(set, run->writer);
+    run->result->n_directions = lk_direction_set_n_added(run->set);
+    lk_direction_set_write(run->set, run->writer);
     return TRUE;
 }
 

@@ -38,7 +38,7 @@ gboolean lk_direction_set_add_torch(LkDirectionSet *set, LkTorchFile *file, cons
 
 guint lk_direction_set_n_added(const LkDirectionSet *set);
 
-/* Adds the tensors and the "directions" text to the writer. */
+/* Adds the tensors and the "directions" text to the writer. The set must live until the write. */
 void lk_direction_set_write(const LkDirectionSet *set, LkModelWriter *writer);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkDirectionSet, lk_direction_set_free)
