@@ -73,8 +73,9 @@ typedef enum {
 /* Opens a device. selector: NULL or "auto" (best of the list; a software driver only when nothing else is there),
  * "vulkan" (same), "cpu" (a software driver), a decimal index of the list, or a part of a device's name (any case).
  * The environment variable LIKENESS_VALIDATE=1 acts like LK_GPU_VALIDATE; LIKENESS_TILES = discrete, integrated or
- * software has the programs of that kind of device run, so that tests see them all. Errors: LK_GPU_ERROR_NO_DEVICE
- * with a sentence for the user; LK_GPU_ERROR_FAILED. */
+ * software has the programs of that kind of device run, so that tests see them all; LIKENESS_MAX_MEMORY (of all
+ * arenas), LIKENESS_MAX_ALLOCATION and LIKENESS_MAX_BINDING, in bytes, make it believe in a smaller device, again for
+ * tests. Errors: LK_GPU_ERROR_NO_DEVICE with a sentence for the user; LK_GPU_ERROR_FAILED. */
 LkGpu *lk_gpu_open(const char *selector, LkGpuFlags flags, GError **error);
 void lk_gpu_free(LkGpu *gpu); /* NULL is fine; arenas and streams must be gone */
 const LkGpuInfo *lk_gpu_info(const LkGpu *gpu);

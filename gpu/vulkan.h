@@ -118,6 +118,7 @@ struct _LkGpu {
     VkFence fences[2];
     LkArena *staging;
     guint64 held, peak;
+    guint64 max_held; /* of arenas and staging, for tests; else G_MAXUINT64 */
 };
 
 struct _LkArena {

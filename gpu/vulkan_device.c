@@ -51,6 +51,24 @@ static gboolean commands_create(LkGpu *gpu, GError **error)
     return result == VK_SUCCESS;
 }
 
+/* Tests make a device smaller than it is. */
+static void lower_limit(guint64 *limit, const char *variable)
+{
+    const char *bytes = g_getenv(variable);
+    guint64 lower;
+
+    if (bytes != NULL && g_ascii_string_to_unsigned(bytes, 10, 1, G_MAXUINT64, &lower, NULL))
+        *limit = MIN(*limit, lower);
+}
+
+static void lower_limits(LkGpu *gpu)
+{
+    gpu->max_held = G_MAXUINT64;
+    lower_limit(&gpu->max_held, "LIKENESS_MAX_MEMORY");
+    lower_limit(&gpu->info.max_allocation, "LIKENESS_MAX_ALLOCATION");
+    lower_limit(&gpu->info.max_binding, "LIKENESS_MAX_BINDING");
+}
+
 static gboolean gpu_choose(LkGpu *gpu, const char *selector, GError **error)
 {
     g_autoptr(GPtrArray) candidates = lk_candidates_new(gpu->instance, error);
@@ -64,6 +82,7 @@ static gboolean gpu_choose(LkGpu *gpu, const char *selector, GError **error)
         return FALSE;
     gpu->physical = candidate->physical;
     lk_gpu_info_copy(&gpu->info, &candidate->info);
+    lower_limits(gpu);
     vkGetPhysicalDeviceProperties(gpu->physical, &properties);
     gpu->limits = properties.limits;
     vkGetPhysicalDeviceMemoryProperties(gpu->physical, &gpu->memory_properties);

@@ -54,7 +54,7 @@ static VkResult arena_allocate(LkArena *arena)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     memory.allocationSize = requirements.size;
     memory.memoryTypeIndex = (guint32)type;
-    if (requirements.size > gpu->info.max_allocation)
+    if (requirements.size > gpu->info.max_allocation || arena->size > gpu->max_held - gpu->held)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     result = vkAllocateMemory(gpu->device, &memory, NULL, &arena->memory);
     if (result == VK_SUCCESS)

@@ -41,6 +41,22 @@ static void print_measure(const CliMeasure *measure)
     print_row("in all", cli_median(measure->seconds), flops);
 }
 
+static void print_memory(const CliReport *report)
+{
+    const LkNetMemory *memory = &report->memory;
+    const LkGpuInfo *info = lk_gpu_info(report->gpu);
+
+    g_print("Memory       weights %.1f MiB (encoder %.1f MiB, freed after inversion; rest %.1f MiB), "
+            "activations %.1f MiB\n",
+            (memory->encoder + memory->weights) / MEBIBYTE, memory->encoder / MEBIBYTE,
+            memory->weights / MEBIBYTE, memory->activations / MEBIBYTE);
+    g_print(
+        "             held with a photo open %.1f MiB, at peak %.1f MiB; the device gives %.0f MiB at once, "
+        "binds %.0f MiB\n",
+        report->held / MEBIBYTE, report->peak / MEBIBYTE, info->max_allocation / MEBIBYTE,
+        info->max_binding / MEBIBYTE);
+}
+
 void cli_report_print_text(const CliReport *report)
 {
     const LkGpuInfo *info = lk_gpu_info(report->gpu);
@@ -50,8 +66,7 @@ void cli_report_print_text(const CliReport *report)
     g_print("Device       %s (%s), %s\n", info->name, lk_gpu_kind_name(info->kind), info->driver);
     g_print("Model        %s, %u x %u pixels, %s, inversion %s\n", lk_model_name(report->model),
             config->resolution, config->resolution, storage_name(report), inversion_name(report));
-    g_print("Memory       weights %.1f MiB, activations %.1f MiB, device peak %.1f MiB\n",
-            report->weights / MEBIBYTE, report->activations / MEBIBYTE, report->device_peak / MEBIBYTE);
+    print_memory(report);
     g_print("Cold start   %.2f s to the first picture with all programs compiled, %.2f s with their cache\n",
             report->cold_start, report->start);
     g_print("Times        medians of %u runs\n", report->options->runs);
@@ -103,9 +118,11 @@ static void add_facts(JsonBuilder *json, const CliReport *report)
     cli_json_double(json, "start_seconds", report->start);
     json_builder_set_member_name(json, "memory");
     json_builder_begin_object(json);
-    cli_json_int(json, "weights", (gint64)report->weights);
-    cli_json_int(json, "activations", (gint64)report->activations);
-    cli_json_int(json, "device_peak", (gint64)report->device_peak);
+    cli_json_int(json, "weights", (gint64)(report->memory.encoder + report->memory.weights));
+    cli_json_int(json, "encoder_weights", (gint64)report->memory.encoder);
+    cli_json_int(json, "activations", (gint64)report->memory.activations);
+    cli_json_int(json, "device_held", (gint64)report->held);
+    cli_json_int(json, "device_peak", (gint64)report->peak);
     json_builder_end_object(json);
 }
 

@@ -13,9 +13,10 @@ typedef struct {
     LkGpu *gpu;
     LkModel *model;
     const CliOptions *options;
-    guint64 weights, activations, device_peak; /* bytes */
-    double cold_start; /* device, programs compiled, model, first inversion, first picture */
-    double start;      /* the same with the programs from the cache on disk */
+    LkNetMemory memory;
+    guint64 held, peak; /* bytes of device memory: with a photo open, and most ever */
+    double cold_start;  /* device, programs compiled, model, first inversion, first picture */
+    double start;       /* the same with the programs from the cache on disk */
     CliMeasure *inversion;
     GPtrArray *steps; /* CliMeasure: one per slider, then the last row alone */
 } CliReport;

@@ -25,16 +25,21 @@ typedef enum {
 
 typedef enum {
     LK_NET_KEEP_STAGES = 1 << 0, /* every dumpable tensor keeps its own memory, for lk_net_read_stage */
+    LK_NET_KEEP_ENCODER =
+        1 << 1, /* the encoder's weights stay on the device: many photos follow each other */
 } LkNetFlags;
 
-/* Uploads the weights and records the streams. storage: LK_F32, or LK_F16 where the device has half_storage.
+/* Uploads the weights, but for the encoder's, and records the streams. storage: LK_F32, or LK_F16 where the device has half_storage.
  * The net keeps a reference of model; gpu must outlive it. */
 LkNet *lk_net_new(LkGpu *gpu, LkModel *model, LkType storage, LkNetFlags flags, GError **error);
 void lk_net_free(LkNet *net); /* NULL is fine */
 LkModel *lk_net_model(const LkNet *net);
 
 /* Inverts an aligned crop: rgba is input x input x 4 bytes (alpha ignored). w_plus receives num_ws x w_dim floats.
- * After it, lk_net_generate edits this photo. Cancelled: G_IO_ERROR_CANCELLED, the next call starts clean. */
+ * After it, lk_net_generate edits this photo; the residual features are computed by the first picture that has them.
+ * The encoder's weights are uploaded for the call and freed after it (LK_NET_KEEP_ENCODER: after lk_net_free).
+ * Cancelled: G_IO_ERROR_CANCELLED. After that or another error no photo is there to edit until one is inverted, which costs
+ * nothing if it was inverted before and the call that failed had not begun to compute. */
 gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellable *cancellable,
                        GError **error);
 
@@ -48,10 +53,10 @@ gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_off
 /* Forgets all cached results, so that the next calls run every stage. */
 void lk_net_forget(LkNet *net);
 
-/* The stages that the last invert or generate ran, in order; times are the device's. Owned by the net until the next run.
- * Names: "image_in", "e0", "heads", "f.b4" ... "f.b64" (generator on the unedited code up to F), "e1.align", "e1.extract",
- * "e2.photo" (the part of E2 that sees only the photo); per edit "b4" ... "b64.conv0" (F'), "e2", "b64.conv1", "b128", ...,
- * "image_out". */
+/* The stages that the last call ran, in order; times are the device's. Owned by the net until the next call. Names: of
+ * lk_net_invert "image_in", "e0", "heads"; once per photo with residual features "f.b4" ... "f.b64" (generator on the unedited
+ * code up to F), "e1.align", "e1.extract", "e2.photo" (the part of E2 that sees only the photo); per edit "b4" ... "b64.conv0"
+ * (F'), "e2" (F''), "b64.conv1", "b128", ..., "image_out". */
 typedef struct {
     const char *name;
     double seconds;
@@ -59,13 +64,19 @@ typedef struct {
 } LkStageRun;
 const LkStageRun *lk_net_last_run(const LkNet *net, gsize *n);
 
-/* The float values of a stage after a run, for checks (LK_NET_KEEP_STAGES): w_plus (1 x num_ws x w_dim), enc_feat, f_feats,
- * aligned, extracted, f_edit, delta_f, gate, image (c x h x w). shape gets c, h, w. Free with g_free. */
+/* The float values of a stage, for checks (LK_NET_KEEP_STAGES): w_plus (1 x num_ws x w_dim), enc_feat, f_feats, aligned,
+ * extracted, f_edit, delta_f, gate, fused (F''), image (c x h x w). What is not yet there for the photo and the last picture
+ * is computed. delta_f, gate and fused: only after a picture with residual features. shape gets c, h, w. Free with g_free. */
 float *lk_net_read_stage(LkNet *net, const char *stage, guint shape[3], GError **error);
 const char *const *lk_net_stage_names(void); /* NULL-terminated list of the names above */
 
-/* Bytes of the weights' and of the activations' arenas. */
-void lk_net_memory(const LkNet *net, guint64 *weights, guint64 *activations);
+/* Bytes of device memory; what is held at a time is lk_gpu_memory's to say. */
+typedef struct {
+    guint64 encoder; /* weights of E0: held only while a photo is inverted */
+    guint64 weights; /* all others */
+    guint64 activations;
+} LkNetMemory;
+void lk_net_memory(const LkNet *net, LkNetMemory *memory);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkNet, lk_net_free)
 

@@ -117,6 +117,7 @@ static LkValue add_encoder(Assembly *a)
     lk_graph_begin_stage(builder->graph, "e0", LK_MODE_ALL);
     taps = lk_build_encoder(builder, picture);
     name_value(a, taps.c1, "enc_feat");
+    network->enc_feat = taps.c1;
     lk_graph_begin_stage(builder->graph, "heads", LK_MODE_ALL);
     lk_build_heads(builder, &taps, a->photo.rows);
     builder->encoder = FALSE;
@@ -154,7 +155,6 @@ static LkGatePhoto add_residual(Assembly *a, LkValue enc_feat, LkValue f_feats)
     name_value(a, extracted, "extracted");
     lk_graph_begin_stage(builder->graph, "e2.photo", LK_MODE_ALL);
     photo = lk_build_gate_photo(builder, extracted);
-    a->network->residual_half = photo.first;
     return photo;
 }
 
@@ -203,6 +203,7 @@ static void add_edit(Assembly *a, const LkGatePhoto *photo)
     fused = lk_build_gate(builder, photo, f_edit, &delta_f, &gate);
     name_value(a, delta_f, "delta_f");
     name_value(a, gate, "gate");
+    name_value(a, fused, "fused");
     add_embed_tail(a, fused, f_edit, &x, &rgb);
     for (guint block = a->embed_block + 1; block < builder->config->n_blocks; block++) {
         begin_stage(a, LK_MODE_ALL, "b", block, "");

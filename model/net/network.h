@@ -27,10 +27,10 @@ typedef struct {
     LkCode edited;                         /* inputs */
     LkParam affine_biases[LK_MAX_AFFINES]; /* what the edited code's biases are without offsets */
     guint n_affines;
-    LkValue w_plus;        /* the encoder's code: num_ws rows of row_stride floats */
-    guint row_stride;      /* floats; a multiple of LK_ARENA_ALIGN bytes */
-    LkValue residual_half; /* written by the last stage that only the photo decides */
-    LkValue picture;       /* 4 x resolution x resolution bytes */
+    LkValue w_plus;   /* the encoder's code: num_ws rows of row_stride floats */
+    guint row_stride; /* floats; a multiple of LK_ARENA_ALIGN bytes */
+    LkValue enc_feat; /* what E1 reads of the photo */
+    LkValue picture;  /* 4 x resolution x resolution bytes */
 } LkNetwork;
 
 /* Builds the graph. keep: the values with names live on after a run. The tensors' names and shapes are not checked here, but

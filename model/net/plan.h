@@ -29,6 +29,9 @@ typedef struct {
     gsize size;
 } LkPlanArena;
 
+/* Larger allocations fail on devices that have the room. */
+#define LK_MAX_ARENA ((guint64)1 << 30)
+
 typedef struct _LkPlan LkPlan;
 
 /* bytes[value - 1]: what each root value takes. NULL with LK_GPU_ERROR_OUT_OF_MEMORY if one is larger than max_arena. */

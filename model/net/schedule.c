@@ -202,13 +202,22 @@ void lk_schedule_done(LkSchedule *schedule, const GArray *stages)
     set_outputs(schedule, stages, TRUE);
 }
 
-gboolean lk_schedule_has(const LkSchedule *schedule, LkValue value)
+gboolean lk_schedule_has(LkSchedule *schedule, LkValue value, guint mode)
 {
-    g_assert(value >= 1 && value <= schedule->n_values);
-    for (LkValue v = 1; v <= schedule->n_values; v++)
-        if (schedule->resident[v] && lk_graph_overlap(schedule->graph, value, v))
-            return TRUE;
-    return FALSE;
+    g_autoptr(GArray) writers = g_array_new(FALSE, FALSE, sizeof(Source));
+    gboolean written = FALSE;
+
+    find_wanted_keys(schedule, mode);
+    add_writers(schedule, writers, value, NO_STAGE);
+    for (guint i = 0; i < writers->len; i++) {
+        const Source *source = &g_array_index(writers, Source, i);
+        if (!takes_part(schedule, source->writer, mode))
+            continue;
+        if (schedule->resident[source->value] != schedule->stages[source->writer].wanted)
+            return FALSE;
+        written = TRUE;
+    }
+    return written;
 }
 
 void lk_schedule_forget(LkSchedule *schedule)

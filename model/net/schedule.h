@@ -31,8 +31,8 @@ GArray *lk_schedule_stages(LkSchedule *schedule, const LkValue *targets, guint n
 void lk_schedule_begin(LkSchedule *schedule, const GArray *stages);
 void lk_schedule_done(LkSchedule *schedule, const GArray *stages);
 
-/* Whether a named result is in memory. */
-gboolean lk_schedule_has(const LkSchedule *schedule, LkValue value);
+/* Whether a result is in memory as the inputs and the mode decide it. */
+gboolean lk_schedule_has(LkSchedule *schedule, LkValue value, guint mode);
 
 void lk_schedule_forget(LkSchedule *schedule); /* all results and inputs */
 

@@ -31,7 +31,7 @@ shape_is() { head -c 128 "dump/$1.npy" | tr -d '\0' | grep -aq -- "'descr': '<f4
 check "dump" tiny edit photo.png -o dumped.png --aligned --set age=3 --dump dump
 check "dump changes nothing" cmp older.png dumped.png
 check "stages" is "$(cd dump && echo *)" \
-  "aligned.npy delta_f.npy enc_feat.npy extracted.npy f_edit.npy f_feats.npy gate.npy image.npy w_edit.npy w_plus.npy"
+  "aligned.npy delta_f.npy enc_feat.npy extracted.npy f_edit.npy f_feats.npy fused.npy gate.npy image.npy w_edit.npy w_plus.npy"
 check "w_plus" shape_is w_plus "10, 24"
 check "image" shape_is image "1, 3, 64, 64"
 check "gate" shape_is gate "1, 1, 8, 8"

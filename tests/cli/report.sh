@@ -21,6 +21,8 @@ check "bench" tiny bench --runs 1
 check "bench --json" sh -c '"$0" bench --json --runs 3 --model tiny.safetensors >bench.json' "$LIKENESS_CLI"
 check "memory" query bench.json \
   "r['memory']['device_peak'] >= r['memory']['weights'] + r['memory']['activations'] > 0"
+check "no encoder after the inversion" query bench.json \
+  "0 < r['memory']['encoder_weights'] <= r['memory']['device_peak'] - r['memory']['device_held']"
 check "cold start" query bench.json "r['cold_start_seconds'] > 0 and r['start_seconds'] > 0"
 check "inversion's stages" query bench.json \
   "{'image_in', 'e0', 'heads', 'e1.align', 'e1.extract', 'e2.photo', 'b4', 'e2', 'image_out'} <=

@@ -6,7 +6,7 @@ usage: python3 tests/golden/make_tiny.py
 
 Each folder has model.safetensors, input.npy (side x side x 4 bytes), and per stage the float32 result of the definition in
 train/styleres/networks.py, evaluated in double precision on the weights as the file stores them. w_plus_edit is w_plus plus
-some of each direction; f_edit, delta_f, gate and image belong to it, image_inversion to w_plus and image_w_only to w_plus
+some of each direction; f_edit, delta_f, gate, fused and image belong to it, image_inversion to w_plus and image_w_only to w_plus
 without E1 and E2. style_offsets are added to the outputs of G's affine layers, in their order and after to_rgb's gain:
 image_styles is image with them, image_w_only_styles image_w_only.
 """
@@ -106,7 +106,7 @@ def stages(model, x):
     edited = model.edit(w_plus, torch.tensor([[EDIT_VALUES[name] for name in model.edits]], dtype=x.dtype))
     f_edit, rgb = synthesis.low(edited)
     delta, gate = model.gate(f_edit, extracted)
-    results.update(w_plus_edit=edited, f_edit=f_edit, delta_f=delta, gate=gate,
+    results.update(w_plus_edit=edited, f_edit=f_edit, delta_f=delta, gate=gate, fused=f_edit + gate * delta,
                    image=synthesis.high(f_edit + gate * delta, rgb, edited))
     with StyleOffsets(synthesis, torch.Generator().manual_seed(3)) as offsets:
         f_styles, rgb = synthesis.low(edited)

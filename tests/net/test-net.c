@@ -92,7 +92,7 @@ static void check_styles(LkNet *net, const char *name, const float *edited, cons
 static void check_golden(const char *name, LkType storage)
 {
     static const char *const photo_stages[] = {"w_plus", "enc_feat", "f_feats", "aligned", "extracted"};
-    static const char *const edit_stages[] = {"f_edit", "delta_f", "gate", "image"};
+    static const char *const edit_stages[] = {"f_edit", "delta_f", "gate", "fused", "image"};
     g_autofree char *path = golden_path(name, "model.safetensors");
     g_autoptr(GError) error = NULL;
     g_autoptr(LkModel) model = lk_model_open(path, &error);
@@ -215,8 +215,9 @@ static void generate(Fixture *fixture, const float *w_plus, LkInversionMode mode
     generate_styles(fixture, w_plus, NULL, mode, picture, expected);
 }
 
-#define PHOTO_STAGES "image_in e0 heads f.b4 f.b8 e1.align e1.extract e2.photo"
+#define CODE_STAGES  "image_in e0 heads"
 #define EDIT_STAGES  "b4 b8.conv0 e2 b8.conv1 b16 b32 image_out"
+#define FIRST_STAGES "f.b4 f.b8 e1.align e1.extract e2.photo " EDIT_STAGES
 
 /* The picture after forgetting everything must be the same to the last bit. */
 static void assert_same_as_full_run(Fixture *fixture, const float *w_plus, LkInversionMode mode,
@@ -227,7 +228,7 @@ static void assert_same_as_full_run(Fixture *fixture, const float *w_plus, LkInv
     lk_net_forget(fixture->net);
     generate(fixture, w_plus, mode, full,
              mode == LK_INVERSION_WPLUS ? "b4 b8.conv0 b8.conv1 b16 b32 image_out"
-                                        : PHOTO_STAGES " " EDIT_STAGES);
+                                        : CODE_STAGES " " FIRST_STAGES);
     g_assert_cmpmem(full, PIXELS, picture, PIXELS);
 }
 
@@ -235,8 +236,8 @@ static void test_same_values(Fixture *fixture, gconstpointer data)
 {
     guint8 first[PIXELS], second[PIXELS];
 
-    invert(fixture, PHOTO_STAGES);
-    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first, EDIT_STAGES);
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first, FIRST_STAGES);
     generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, second, "");
     g_assert_cmpmem(first, PIXELS, second, PIXELS);
     invert(fixture, "");
@@ -259,9 +260,9 @@ static void test_rows(Fixture *fixture, gconstpointer data)
     float w_plus[ROWS * W_DIM];
     guint8 before[PIXELS], after[PIXELS];
 
-    invert(fixture, PHOTO_STAGES);
+    invert(fixture, CODE_STAGES);
     memcpy(w_plus, fixture->w_plus, sizeof w_plus);
-    generate(fixture, w_plus, LK_INVERSION_STYLERES, before, EDIT_STAGES);
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, before, FIRST_STAGES);
     for (guint row = ROWS; row-- > 0;) {
         w_plus[row * W_DIM + row] += 1;
         generate(fixture, w_plus, LK_INVERSION_STYLERES, after, expected[row]);
@@ -293,8 +294,8 @@ static void test_styles(Fixture *fixture, gconstpointer data)
     guint8 before[PIXELS], after[PIXELS], none[PIXELS];
     guint style = 0;
 
-    invert(fixture, PHOTO_STAGES);
-    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, none, EDIT_STAGES);
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, none, FIRST_STAGES);
     generate_styles(fixture, fixture->w_plus, offsets, LK_INVERSION_STYLERES, before, "");
     for (guint layer = 0; layer < G_N_ELEMENTS(expected); layer++) {
         const guint block = (layer + 1) / 3, inputs = (layer + 1) % 3 ? block : block - 1;
@@ -310,16 +311,26 @@ static void test_styles(Fixture *fixture, gconstpointer data)
     g_assert_cmpmem(after, PIXELS, none, PIXELS);
 }
 
+/* Each mode runs only what the other has not, and gives its own picture back to the last bit. */
 static void test_modes(Fixture *fixture, gconstpointer data)
 {
     guint8 styleres[PIXELS], w_only[PIXELS], again[PIXELS];
+    float w_plus[ROWS * W_DIM];
 
-    invert(fixture, PHOTO_STAGES);
-    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, styleres, EDIT_STAGES);
-    generate(fixture, fixture->w_plus, LK_INVERSION_WPLUS, w_only, "b8.conv1 b16 b32 image_out");
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_WPLUS, w_only, "b4 b8.conv0 b8.conv1 b16 b32 image_out");
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, styleres,
+             "f.b4 f.b8 e1.align e1.extract e2.photo e2 b8.conv1 b16 b32 image_out");
     g_assert_true(memcmp(styleres, w_only, PIXELS) != 0);
+    generate(fixture, fixture->w_plus, LK_INVERSION_WPLUS, again, "b8.conv1 b16 b32 image_out");
+    g_assert_cmpmem(w_only, PIXELS, again, PIXELS);
     generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, again, "b8.conv1 b16 b32 image_out");
     g_assert_cmpmem(styleres, PIXELS, again, PIXELS);
+    memcpy(w_plus, fixture->w_plus, sizeof w_plus);
+    w_plus[0] += 1; /* an edit in one mode, shown in the other */
+    generate(fixture, w_plus, LK_INVERSION_WPLUS, again, "b4 b8.conv0 b8.conv1 b16 b32 image_out");
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, again, "e2 b8.conv1 b16 b32 image_out");
+    assert_same_as_full_run(fixture, w_plus, LK_INVERSION_STYLERES, again);
     assert_same_as_full_run(fixture, fixture->w_plus, LK_INVERSION_WPLUS, w_only);
 }
 
@@ -327,15 +338,15 @@ static void test_new_photo(Fixture *fixture, gconstpointer data)
 {
     guint8 first[PIXELS], second[PIXELS], back[PIXELS];
 
-    invert(fixture, PHOTO_STAGES);
-    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first, EDIT_STAGES);
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first, FIRST_STAGES);
     set_crop(fixture, 1);
-    invert(fixture, PHOTO_STAGES);
-    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, second, EDIT_STAGES);
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, second, FIRST_STAGES);
     g_assert_true(memcmp(first, second, PIXELS) != 0);
     set_crop(fixture, 0);
-    invert(fixture, PHOTO_STAGES);
-    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, back, EDIT_STAGES);
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, back, FIRST_STAGES);
     g_assert_cmpmem(first, PIXELS, back, PIXELS);
 }
 
@@ -345,12 +356,13 @@ static void test_photo_alone(Fixture *fixture, gconstpointer data)
     float w_plus[ROWS * W_DIM];
     guint8 picture[PIXELS];
 
-    invert(fixture, PHOTO_STAGES);
+    invert(fixture, CODE_STAGES);
     memcpy(w_plus, fixture->w_plus, sizeof w_plus);
-    generate(fixture, w_plus, LK_INVERSION_STYLERES, picture, EDIT_STAGES);
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, picture, FIRST_STAGES);
     set_crop(fixture, 1);
-    invert(fixture, PHOTO_STAGES);
-    generate(fixture, w_plus, LK_INVERSION_STYLERES, picture, "e2 b8.conv1 b16 b32 image_out");
+    invert(fixture, CODE_STAGES);
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, picture,
+             "f.b4 f.b8 e1.align e1.extract e2.photo e2 b8.conv1 b16 b32 image_out");
     assert_same_as_full_run(fixture, w_plus, LK_INVERSION_STYLERES, picture);
 }
 
@@ -361,8 +373,8 @@ static void test_zero_edit(Fixture *fixture, gconstpointer data)
     float w_plus[ROWS * W_DIM];
     guint8 inversion[PIXELS], picture[PIXELS];
 
-    invert(fixture, PHOTO_STAGES);
-    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, inversion, EDIT_STAGES);
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, inversion, FIRST_STAGES);
     for (guint step = 0; step < 2; step++) {
         for (guint i = 0; i < ROWS * W_DIM; i++)
             w_plus[i] = fixture->w_plus[i] + (step ? 0.0f : 2.0f) * age->vector[i];
@@ -387,7 +399,7 @@ static void test_no_photo(Fixture *fixture, gconstpointer data)
     g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID);
     g_clear_error(&error);
     generate(fixture, w_plus, LK_INVERSION_WPLUS, picture, "b4 b8.conv0 b8.conv1 b16 b32 image_out");
-    invert(fixture, PHOTO_STAGES);
+    invert(fixture, CODE_STAGES);
     g_assert_null(lk_net_read_stage(fixture->net, "gate", shape, &error)); /* not kept */
     g_clear_error(&error);
     g_assert_null(lk_net_read_stage(fixture->net, "nothing", shape, &error));
@@ -400,9 +412,9 @@ static void test_cancelled(Fixture *fixture, gconstpointer data)
     float w_plus[ROWS * W_DIM], code[ROWS * W_DIM];
     guint8 before[PIXELS], after[PIXELS];
 
-    invert(fixture, PHOTO_STAGES);
+    invert(fixture, CODE_STAGES);
     memcpy(w_plus, fixture->w_plus, sizeof w_plus);
-    generate(fixture, w_plus, LK_INVERSION_STYLERES, before, EDIT_STAGES);
+    generate(fixture, w_plus, LK_INVERSION_STYLERES, before, FIRST_STAGES);
     g_cancellable_cancel(cancellable);
     w_plus[0] += 1;
     g_assert_false(
@@ -419,9 +431,10 @@ static void test_cancelled(Fixture *fixture, gconstpointer data)
     /* nobody has the new photo's code: there is nothing to edit until a photo is inverted again */
     g_assert_false(lk_net_generate(fixture->net, w_plus, NULL, LK_INVERSION_STYLERES, after, NULL, &error));
     g_clear_error(&error);
+    /* nothing had begun, so that the photo before costs nothing */
     set_crop(fixture, 0);
     invert(fixture, "");
-    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, after, NULL);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, after, EDIT_STAGES);
     g_assert_cmpmem(before, PIXELS, after, PIXELS);
 }
 
@@ -438,7 +451,7 @@ static void test_cancelled_within(Fixture *fixture, gconstpointer data)
     float w_plus[ROWS * W_DIM];
     guint8 expected[2][PIXELS], picture[PIXELS];
 
-    invert(fixture, PHOTO_STAGES);
+    invert(fixture, CODE_STAGES);
     memcpy(w_plus, fixture->w_plus, sizeof w_plus);
     for (guint i = 0; i < 2; i++) {
         w_plus[0] = (float)i;
@@ -461,14 +474,136 @@ static void test_cancelled_within(Fixture *fixture, gconstpointer data)
     }
 }
 
+/* ---- memory ---- */
+
+static guint64 held_now(void)
+{
+    guint64 held;
+
+    lk_gpu_memory(gpu, &held, NULL);
+    return held;
+}
+
+/* Invert and generate hold the encoder's weights only while they compute with them. */
 static void test_memory(Fixture *fixture, gconstpointer data)
 {
-    guint64 weights, activations;
+    LkNetMemory memory;
+    guint8 first[PIXELS], second[PIXELS];
+    guint64 held, peak;
 
-    lk_net_memory(fixture->net, &weights, &activations);
-    g_assert_cmpuint(weights, >, 100000);
-    g_assert_cmpuint(activations, >, 10000);
-    g_assert_cmpuint(activations, <, 4000000);
+    lk_net_memory(fixture->net, &memory);
+    g_assert_cmpuint(memory.encoder, >, 50000);
+    g_assert_cmpuint(memory.weights, >, 50000);
+    g_assert_cmpuint(memory.activations, >, 10000);
+    g_assert_cmpuint(memory.activations, <, 4000000);
+    held = held_now();
+    g_assert_cmpuint(held, >=, memory.weights + memory.activations);
+    invert(fixture, CODE_STAGES);
+    g_assert_cmpuint(held_now(), ==, held);
+    lk_gpu_memory(gpu, NULL, &peak);
+    g_assert_cmpuint(peak, >=, held + memory.encoder);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first, FIRST_STAGES);
+    lk_net_forget(fixture->net);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, second, CODE_STAGES " " FIRST_STAGES);
+    g_assert_cmpuint(held_now(), ==, held);
+    g_assert_cmpmem(first, PIXELS, second, PIXELS);
+}
+
+static LkNet *tiny_net(LkGpu *device, LkNetFlags flags)
+{
+    g_autofree char *path = golden_path("plain", "model.safetensors");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkModel) model = lk_model_open(path, &error);
+    LkNet *net;
+
+    g_assert_no_error(error);
+    net = lk_net_new(device, model, LK_F32, flags, &error);
+    g_assert_no_error(error);
+    return net;
+}
+
+static void test_kept_encoder(void)
+{
+    g_autoptr(LkNet) net = tiny_net(gpu, LK_NET_KEEP_ENCODER);
+    g_autoptr(GError) error = NULL;
+    const guint64 before = held_now();
+    guint8 crop[PIXELS] = {0};
+    float w_plus[ROWS * W_DIM];
+    LkNetMemory memory;
+
+    lk_net_memory(net, &memory);
+    for (guint photo = 0; photo < 2; photo++) {
+        crop[0] = (guint8)photo;
+        g_assert_true(lk_net_invert(net, crop, w_plus, NULL, &error));
+        g_assert_cmpuint(held_now(), ==, before + memory.encoder);
+    }
+}
+
+/* A device that has room for all but the encoder says so, and is left as it was. */
+static void test_no_room(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *limit = NULL;
+    guint64 held, needed;
+    guint8 crop[PIXELS] = {0};
+    float w_plus[ROWS * W_DIM];
+    LkNetMemory memory;
+    LkNet *net = tiny_net(gpu, 0);
+    LkGpu *small;
+
+    lk_net_memory(net, &memory);
+    lk_net_free(net);
+    needed = memory.weights + memory.activations + memory.encoder;
+    limit = g_strdup_printf("%" G_GUINT64_FORMAT, needed - 1 + ((guint64)16 << 20)); /* and the copies */
+    g_setenv("LIKENESS_MAX_MEMORY", limit, TRUE);
+    small = lk_gpu_open(g_getenv("LIKENESS_TEST_DEVICE") ?: "cpu", LK_GPU_VALIDATE, &error);
+    g_unsetenv("LIKENESS_MAX_MEMORY");
+    g_assert_no_error(error);
+    net = tiny_net(small, 0);
+    lk_gpu_memory(small, &held, NULL);
+    for (guint i = 0; i < 2; i++) {
+        guint64 after;
+        g_assert_false(lk_net_invert(net, crop, w_plus, NULL, &error));
+        g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_OUT_OF_MEMORY);
+        g_clear_error(&error);
+        lk_gpu_memory(small, &after, NULL);
+        g_assert_cmpuint(after, ==, held);
+    }
+    lk_net_free(net);
+    lk_gpu_memory(small, &held, NULL);
+    g_assert_cmpuint(held, <=, 16 << 20);
+    g_assert_cmpuint(lk_gpu_n_messages(small), ==, 0);
+    lk_gpu_free(small);
+}
+
+/* Allocations of a few KiB instead of one for each use: the same picture. */
+static void test_small_allocations(void)
+{
+    g_autoptr(GError) error = NULL;
+    guint8 crop[PIXELS], pictures[2][PIXELS];
+    float w_plus[ROWS * W_DIM];
+
+    for (guint i = 0; i < PIXELS; i++)
+        crop[i] = (guint8)(i * 7);
+    for (guint i = 0; i < 2; i++) {
+        LkGpu *device;
+        LkNet *net;
+        if (i == 1)
+            g_setenv("LIKENESS_MAX_ALLOCATION", "50000", TRUE);
+        device = lk_gpu_open(g_getenv("LIKENESS_TEST_DEVICE") ?: "cpu", LK_GPU_VALIDATE, &error);
+        g_unsetenv("LIKENESS_MAX_ALLOCATION");
+        g_assert_no_error(error);
+        g_assert_true(i == 0 || lk_gpu_info(device)->max_allocation == 50000);
+        net = tiny_net(device, 0);
+        lk_net_invert(net, crop, w_plus, NULL, &error);
+        g_assert_no_error(error);
+        lk_net_generate(net, w_plus, NULL, LK_INVERSION_STYLERES, pictures[i], NULL, &error);
+        g_assert_no_error(error);
+        lk_net_free(net);
+        g_assert_cmpuint(lk_gpu_n_messages(device), ==, 0);
+        lk_gpu_free(device);
+    }
+    g_assert_cmpmem(pictures[0], PIXELS, pictures[1], PIXELS);
 }
 
 int main(int argc, char **argv)
@@ -502,6 +637,9 @@ int main(int argc, char **argv)
     ADD("cancelled-within", test_cancelled_within);
     ADD("memory", test_memory);
 #undef ADD
+    g_test_add_func("/net/kept-encoder", test_kept_encoder);
+    g_test_add_func("/net/no-room", test_no_room);
+    g_test_add_func("/net/small-allocations", test_small_allocations);
     result = g_test_run();
 
     g_assert_cmpuint(lk_gpu_n_messages(gpu), ==, 0);

@@ -286,9 +286,9 @@ static void test_partial(void)
     Diamond diamond;
 
     diamond_init(&diamond);
-    g_assert_false(lk_schedule_has(diamond.schedule, diamond.f));
+    g_assert_false(lk_schedule_has(diamond.schedule, diamond.f, LK_MODE_STYLERES));
     assert_runs(&diamond, LK_MODE_STYLERES, FALSE, "abcdf");
-    g_assert_true(lk_schedule_has(diamond.schedule, diamond.f));
+    g_assert_true(lk_schedule_has(diamond.schedule, diamond.f, LK_MODE_STYLERES));
     assert_runs(&diamond, LK_MODE_STYLERES, FALSE, "");
     lk_schedule_set_input(diamond.schedule, diamond.y, 3);
     assert_runs(&diamond, LK_MODE_STYLERES, FALSE, "cdf");
@@ -298,7 +298,7 @@ static void test_partial(void)
     lk_schedule_set_input(diamond.schedule, diamond.x, 3); /* back before anything ran */
     assert_runs(&diamond, LK_MODE_STYLERES, FALSE, "");
     lk_schedule_forget(diamond.schedule);
-    g_assert_false(lk_schedule_has(diamond.schedule, diamond.f));
+    g_assert_false(lk_schedule_has(diamond.schedule, diamond.f, LK_MODE_STYLERES));
     lk_schedule_set_input(diamond.schedule, diamond.x, 3);
     lk_schedule_set_input(diamond.schedule, diamond.y, 3);
     assert_runs(&diamond, LK_MODE_STYLERES, FALSE, "abcdf");
