@@ -108,14 +108,9 @@ gboolean lk_import_knows(const char *path)
 
 /* ---- names ---- */
 
-static char *models_folder(void)
-{
-    return g_build_filename(g_get_user_data_dir(), "likeness", "models", NULL);
-}
-
 char *lk_import_default_output(const char *name)
 {
-    g_autofree char *folder = models_folder();
+    g_autofree char *folder = lk_model_own_folder();
     g_autofree char *safe = g_strdelimit(g_strdup(name), G_DIR_SEPARATOR_S, '-');
     g_autofree char *file = NULL;
 
@@ -365,7 +360,7 @@ static gboolean check_output(const Run *run, GError **error)
 static gboolean make_models_folder(const char *output, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(output);
-    g_autofree char *models = models_folder();
+    g_autofree char *models = lk_model_own_folder();
 
     if (!g_str_equal(folder, models) || g_mkdir_with_parents(folder, 0700) == 0)
         return TRUE;
@@ -421,4 +416,16 @@ LkImportResult *lk_import_run(const LkImport *import, LkImportProgress progress,
         !write_model(&run, error))
         return NULL;
     return g_steal_pointer(&run.result);
+}
+
+gboolean lk_import_has_checkpoint(const char *const *files)
+{
+    const LkImport import = {.files = files};
+    g_auto(Run) run = {.import = &import,
+                       .directions = g_ptr_array_new_with_free_func(input_free),
+                       .result = g_new0(LkImportResult, 1)};
+
+    run.result->warnings = g_ptr_array_new_with_free_func(g_free);
+    add_inputs(&run, NULL);
+    return run.checkpoint != NULL;
 }

@@ -40,6 +40,10 @@ LkImportResult *lk_import_run(const LkImport *import, LkImportProgress progress,
  * a dropped photo from a dropped checkpoint. Folders: whether anything known is in them. */
 gboolean lk_import_knows(const char *path);
 
+/* Whether lk_import_run makes a new model of the files (one is a checkpoint, or in a folder), and does not use base. Reads the
+ * files' tables of contents. */
+gboolean lk_import_has_checkpoint(const char *const *files);
+
 /* Where imported models of a person live: XDG_DATA_HOME/likeness/models/NAME.safetensors. lk_import_run makes the folder.
  * Free with g_free. */
 char *lk_import_default_output(const char *name);
