@@ -2,10 +2,12 @@
 # Sourced by run.sh and test.sh: the Debian/Ubuntu packages that building and testing need, and how they get here.
 
 build_packages="gcc g++ meson ninja-build pkg-config gettext glslang-tools libvulkan-dev libglib2.0-dev libgtk-4-dev
-  libadwaita-1-dev libjson-glib-dev libpng-dev libjpeg-dev libgexiv2-dev liblcms2-dev libdlib-dev libzip-dev libblas-dev liblapack-dev
+  libadwaita-1-dev libjson-glib-dev libpng-dev libjpeg-dev libtiff-dev libwebp-dev libheif-dev libgexiv2-dev liblcms2-dev
+  libdlib-dev libzip-dev libblas-dev liblapack-dev
   mesa-vulkan-drivers desktop-file-utils appstream libxml2-utils librsvg2-common adwaita-icon-theme"
 test_packages="vulkan-validationlayers clang-format xvfb xauth dbus-daemon dbus-x11 libxtst-dev
-  mandoc libglib2.0-bin libgtk-4-bin python3 python3-numpy python3-pil python3-scipy python3-skimage python3-torch libdnnl-dev"
+  mandoc libglib2.0-bin libgtk-4-bin python3 python3-numpy python3-pil python3-scipy python3-skimage python3-torch libdnnl-dev
+  exiv2 libimage-exiftool-perl"
 
 # install_packages NAME...: installs those that are missing; asks for sudo only then.
 install_packages() {

@@ -75,6 +75,7 @@ static void on_progress(j_common_ptr cinfo)
 
 static void choose_output(struct jpeg_decompress_struct *cinfo, LkDecoded *decoded)
 {
+    decoded->depth = 8;
     switch (cinfo->jpeg_color_space) {
     case JCS_CMYK:
     case JCS_YCCK:
@@ -83,7 +84,7 @@ static void choose_output(struct jpeg_decompress_struct *cinfo, LkDecoded *decod
         decoded->space = cinfo->saw_Adobe_marker ? LK_SPACE_CMYK_INVERTED : LK_SPACE_CMYK;
         break;
     case JCS_GRAYSCALE:
-        cinfo->out_color_space = JCS_EXT_RGBA;
+        cinfo->out_color_space = JCS_GRAYSCALE;
         decoded->space = LK_SPACE_GREY;
         break;
     default:
@@ -98,7 +99,8 @@ static void read_profile(struct jpeg_decompress_struct *cinfo, LkDecoded *decode
     JOCTET *data;
     unsigned int size;
 
-    if (jpeg_read_icc_profile(cinfo, &data, &size))
+    decoded->tagged = jpeg_read_icc_profile(cinfo, &data, &size);
+    if (decoded->tagged)
         decoded->icc = g_bytes_new_with_free_func(data, size, free, data);
 }
 
@@ -113,18 +115,17 @@ static gboolean read_picture(Decoder *decoder, GBytes *file)
     jpeg_mem_src(cinfo, data, size);
     jpeg_save_markers(cinfo, JPEG_APP0 + 2, 0xffff);
     jpeg_read_header(cinfo, TRUE);
-    decoded->width = cinfo->image_width;
-    decoded->height = cinfo->image_height;
-    decoded->pixels = lk_photo_alloc(decoder->name, decoded->width, decoded->height, decoder->error);
-    if (!decoded->pixels)
-        return FALSE;
     read_profile(cinfo, decoded);
     choose_output(cinfo, decoded);
+    if (!lk_decoded_start(decoded, decoder->name, cinfo->image_width, cinfo->image_height, decoder->error))
+        return FALSE;
     jpeg_start_decompress(cinfo);
     while (cinfo->output_scanline < cinfo->output_height) {
-        JSAMPROW row = decoded->pixels + (gsize)cinfo->output_scanline * decoded->width * 4;
+        const guint y = cinfo->output_scanline;
+        JSAMPROW row = lk_decoded_row(decoded, y);
 
         jpeg_read_scanlines(cinfo, &row, 1);
+        lk_decoded_put(decoded, y);
     }
     jpeg_finish_decompress(cinfo);
     return TRUE;
@@ -133,8 +134,7 @@ static gboolean read_picture(Decoder *decoder, GBytes *file)
 static void set_error(const Decoder *decoder)
 {
     if (decoder->unsupported)
-        g_set_error(decoder->error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_FORMAT,
-                    "%s is a JPEG picture of a rare kind that cannot be read.", decoder->name);
+        lk_photo_set_unsupported(decoder->name, "a JPEG picture of a rare kind", decoder->error);
     else
         lk_photo_set_damaged(decoder->name, decoder->error);
 }
@@ -158,7 +158,84 @@ gboolean lk_jpeg_decode(const char *name, GBytes *file, LkDecoded *decoded, GErr
         set_error(&decoder);
     }
     jpeg_destroy_decompress(&decoder.cinfo);
-    if (!done)
-        lk_decoded_clear(decoded);
+    return done;
+}
+
+typedef struct {
+    struct jpeg_compress_struct cinfo;
+    struct jpeg_error_mgr errors;
+    jmp_buf escape;
+    guint8 *row;
+} Encoder;
+
+static void stop_writing(j_common_ptr cinfo)
+{
+    Encoder *encoder = cinfo->client_data;
+
+    longjmp(encoder->escape, 1);
+}
+
+/* JPEG has no alpha: what shows through is white. */
+static void put_on_white(const guint8 *from, guint colours, guint width, guint8 *to)
+{
+    for (guint x = 0; x < width; x++, from += colours + 1) {
+        const guint alpha = from[colours];
+
+        for (guint c = 0; c < colours; c++)
+            *to++ = (guint8)((from[c] * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+}
+
+static void set_up(struct jpeg_compress_struct *cinfo, const LkRows *rows, const LkExportOptions *options)
+{
+    const gboolean grey = rows->space == LK_SPACE_GREY;
+
+    cinfo->image_width = rows->width;
+    cinfo->image_height = rows->height;
+    cinfo->in_color_space = grey ? JCS_GRAYSCALE : rows->alpha ? JCS_RGB : JCS_EXT_RGBX;
+    cinfo->input_components = grey ? 1 : rows->alpha ? 3 : 4;
+    jpeg_set_defaults(cinfo);
+    jpeg_set_quality(cinfo, options->quality ? (int)options->quality : 95, TRUE);
+    if (options->full_chroma)
+        cinfo->comp_info[0].h_samp_factor = cinfo->comp_info[0].v_samp_factor = 1;
+}
+
+static void write_picture(struct jpeg_compress_struct *cinfo, const LkRows *rows, guint8 *row)
+{
+    while (cinfo->next_scanline < cinfo->image_height) {
+        JSAMPROW from = (JSAMPROW)rows->row(rows->data, cinfo->next_scanline);
+
+        if (rows->alpha) {
+            put_on_white(from, rows->space == LK_SPACE_GREY ? 1 : 3, rows->width, row);
+            from = row;
+        }
+        jpeg_write_scanlines(cinfo, &from, 1);
+    }
+}
+
+gboolean lk_jpeg_encode(const LkRows *rows, const LkExportOptions *options, FILE *stream)
+{
+    Encoder encoder = {.row = g_malloc((gsize)rows->width * 3)};
+    struct jpeg_compress_struct *cinfo = &encoder.cinfo;
+    volatile gboolean done = FALSE;
+
+    cinfo->err = jpeg_std_error(&encoder.errors);
+    cinfo->client_data = &encoder;
+    encoder.errors.error_exit = stop_writing;
+    encoder.errors.output_message = on_output;
+    if (setjmp(encoder.escape) == 0) {
+        jpeg_create_compress(cinfo);
+        jpeg_stdio_dest(cinfo, stream);
+        set_up(cinfo, rows, options);
+        jpeg_start_compress(cinfo, TRUE);
+        if (rows->icc)
+            jpeg_write_icc_profile(cinfo, g_bytes_get_data(rows->icc, NULL),
+                                   (unsigned int)g_bytes_get_size(rows->icc));
+        write_picture(cinfo, rows, encoder.row);
+        jpeg_finish_compress(cinfo);
+        done = TRUE;
+    }
+    jpeg_destroy_compress(cinfo);
+    g_free(encoder.row);
     return done;
 }

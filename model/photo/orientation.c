@@ -1,71 +1,114 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * orientation.c - which way up a photo is: read by gexiv2, applied to the pixels.
+ * orientation.c - a decoder's rows to where they belong in the upright picture (EXIF 2.3, tag 0x0112).
  */
 #include "photo-private.h"
 
-#include <gexiv2/gexiv2.h>
+#include <string.h>
 
-static void initialise_once(void)
+guint lk_decoded_channels(const LkDecoded *decoded)
 {
-    static gsize done;
-
-    if (g_once_init_enter(&done)) {
-        gexiv2_initialize();
-        /* Broken metadata is no reason to talk to the terminal. */
-        gexiv2_log_set_level(GEXIV2_LOG_LEVEL_MUTE);
-        g_once_init_leave(&done, 1);
-    }
+    return decoded->space != LK_SPACE_GREY ? 4 : decoded->alpha ? 2 : 1;
 }
 
-guint lk_orientation_read(GBytes *file)
+gsize lk_decoded_pixel_size(const LkDecoded *decoded)
 {
-    g_autoptr(GExiv2Metadata) metadata = NULL;
-    gsize size;
-    const guint8 *data = g_bytes_get_data(file, &size);
-    GExiv2Orientation orientation;
-
-    initialise_once();
-    metadata = gexiv2_metadata_new();
-    if (!gexiv2_metadata_open_buf(metadata, data, (glong)size, NULL))
-        return 1;
-    orientation = gexiv2_metadata_try_get_orientation(metadata, NULL);
-    return orientation >= 1 && orientation <= 8 ? orientation : 1;
+    return lk_decoded_channels(decoded) * decoded->depth / 8;
 }
 
-gboolean lk_orientation_apply(const char *name, LkDecoded *decoded, guint orientation, GError **error)
+void lk_decoded_clear(LkDecoded *decoded)
 {
-    /* Where the upright picture's next pixel to the right and next row lie in the stored one. */
-    static const struct {
-        int right_x, right_y, down_x, down_y;
-    } turns[9] = {
-        [2] = {-1, 0, 0, 1}, [3] = {-1, 0, 0, -1}, [4] = {1, 0, 0, -1}, [5] = {0, 1, 1, 0},
-        [6] = {0, -1, 1, 0}, [7] = {0, -1, -1, 0}, [8] = {0, 1, -1, 0},
-    };
-    gssize stored_width = decoded->width, right, down;
-    const guint32 *from = (const guint32 *)decoded->pixels;
-    guint32 *to;
-    guint width, height;
+    g_clear_pointer(&decoded->pixels, g_free);
+    g_clear_pointer(&decoded->scratch, g_free);
+    g_clear_pointer(&decoded->icc, g_bytes_unref);
+}
 
-    if (orientation < 2 || orientation > 8)
-        return TRUE;
-    width = orientation < 5 ? decoded->width : decoded->height;
-    height = orientation < 5 ? decoded->height : decoded->width;
-    to = (guint32 *)lk_photo_alloc(name, width, height, error);
-    if (!to)
+/* Stored columns become rows. */
+static gboolean is_turned(const LkDecoded *decoded)
+{
+    return decoded->orientation >= 5;
+}
+
+static gboolean flips_columns(const LkDecoded *decoded)
+{
+    const guint o = decoded->orientation;
+
+    return o == 2 || o == 3 || o == 7 || o == 8;
+}
+
+static gboolean flips_rows(const LkDecoded *decoded)
+{
+    const guint o = decoded->orientation;
+
+    return o == 3 || o == 4 || o == 6 || o == 7;
+}
+
+gboolean lk_decoded_start(LkDecoded *decoded, const char *name, guint width, guint height, GError **error)
+{
+    const gsize size = lk_decoded_pixel_size(decoded);
+
+    if (!lk_photo_check_size(name, width, height, error))
         return FALSE;
-    right = turns[orientation].right_x + turns[orientation].right_y * stored_width;
-    down = turns[orientation].down_x + turns[orientation].down_y * stored_width;
-    if (turns[orientation].right_x + turns[orientation].down_x < 0)
-        from += stored_width - 1;
-    if (turns[orientation].right_y + turns[orientation].down_y < 0)
-        from += stored_width * (gssize)(decoded->height - 1);
-    for (guint y = 0; y < height; y++)
-        for (guint x = 0; x < width; x++)
-            to[(gsize)y * width + x] = from[(gssize)y * down + (gssize)x * right];
-    g_free(decoded->pixels);
-    decoded->pixels = (guint8 *)to;
-    decoded->width = width;
-    decoded->height = height;
-    return TRUE;
+    if (decoded->orientation < 1 || decoded->orientation > 8)
+        decoded->orientation = 1;
+    decoded->width = is_turned(decoded) ? height : width;
+    decoded->height = is_turned(decoded) ? width : height;
+    decoded->pixels = lk_photo_alloc(name, size * width * height, error);
+    decoded->scratch = g_malloc(size * width);
+    return decoded->pixels != NULL;
+}
+
+/* A stored row's first pixel and the step to its next one, in pixels of the upright picture. */
+static gsize find_row(const LkDecoded *decoded, guint y, gssize *step)
+{
+    const gsize stored_width = is_turned(decoded) ? decoded->height : decoded->width;
+    const gsize stored_height = is_turned(decoded) ? decoded->width : decoded->height;
+    const gsize column = flips_columns(decoded) ? stored_width - 1 : 0;
+    const gsize row = flips_rows(decoded) ? stored_height - 1 - y : y;
+
+    *step = is_turned(decoded) ? (gssize)decoded->width : 1;
+    if (flips_columns(decoded))
+        *step = -*step;
+    return is_turned(decoded) ? column * decoded->width + row : row * decoded->width + column;
+}
+
+guint8 *lk_decoded_row(LkDecoded *decoded, guint y)
+{
+    gssize step;
+    const gsize first = find_row(decoded, y, &step);
+
+    return step == 1 && !is_turned(decoded) ? decoded->pixels + first * lk_decoded_pixel_size(decoded)
+                                            : decoded->scratch;
+}
+
+#define SCATTER(type)                                                                                        \
+    do {                                                                                                     \
+        const type *from = (const type *)decoded->scratch;                                                   \
+        type *to = (type *)decoded->pixels + first;                                                          \
+        for (gsize x = 0; x < n; x++, to += step)                                                            \
+            *to = from[x];                                                                                   \
+    } while (0)
+
+void lk_decoded_put(LkDecoded *decoded, guint y)
+{
+    const gsize n = is_turned(decoded) ? decoded->height : decoded->width;
+    gssize step;
+    const gsize first = find_row(decoded, y, &step);
+
+    if (step == 1 && !is_turned(decoded))
+        return;
+    switch (lk_decoded_pixel_size(decoded)) {
+    case 1:
+        SCATTER(guint8);
+        break;
+    case 2:
+        SCATTER(guint16);
+        break;
+    case 4:
+        SCATTER(guint32);
+        break;
+    default:
+        SCATTER(guint64);
+        break;
+    }
 }

@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * photo.c - the picture in memory, and the way from a file to it and back.
+ * photo.c - the picture in memory.
  */
 #include "photo-private.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <glib/gstdio.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-/* Far more than any picture of LK_PHOTO_MAX_PIXELS needs; keeps a wrong choice of file from filling the memory. */
-#define MAX_FILE_SIZE (G_GINT64_CONSTANT(1) << 30)
 
 struct _LkPhoto {
     gatomicrefcount refs;
@@ -94,16 +84,13 @@ gboolean lk_photo_check_size(const char *name, guint64 width, guint64 height, GE
     return TRUE;
 }
 
-guint8 *lk_photo_alloc(const char *name, guint width, guint height, GError **error)
+void *lk_photo_alloc(const char *name, gsize n_bytes, GError **error)
 {
-    guint8 *pixels;
+    void *memory = g_try_malloc(n_bytes);
 
-    if (!lk_photo_check_size(name, width, height, error))
-        return NULL;
-    pixels = g_try_malloc((gsize)width * height * 4);
-    if (!pixels)
+    if (!memory)
         g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_SIZE, "%s needs more memory than there is.", name);
-    return pixels;
+    return memory;
 }
 
 void lk_photo_set_damaged(const char *name, GError **error)
@@ -111,104 +98,54 @@ void lk_photo_set_damaged(const char *name, GError **error)
     g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_DAMAGED, "%s is truncated or damaged.", name);
 }
 
-void lk_decoded_clear(LkDecoded *decoded)
+void lk_photo_set_unsupported(const char *name, const char *what, GError **error)
 {
-    g_clear_pointer(&decoded->pixels, g_free);
-    g_clear_pointer(&decoded->icc, g_bytes_unref);
-}
-
-static void set_errno(GError **error, int code, const char *name, const char *what)
-{
-    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(code), "%s cannot be %s: %s.", name, what,
-                g_strerror(code));
-}
-
-static GBytes *read_file(const char *path, const char *name, GError **error)
-{
-    GStatBuf info;
-    char *data;
-    gsize size;
-
-    if (g_stat(path, &info) != 0) {
-        set_errno(error, errno, name, "read");
-        return NULL;
-    }
-    if (!S_ISREG(info.st_mode) || info.st_size > MAX_FILE_SIZE) {
-        g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_FORMAT, "%s is not a JPEG or PNG picture.", name);
-        return NULL;
-    }
-    if (!g_file_get_contents(path, &data, &size, NULL)) {
-        set_errno(error, errno, name, "read");
-        return NULL;
-    }
-    return g_bytes_new_take(data, size);
-}
-
-static gboolean starts_with(GBytes *file, const void *magic, gsize size)
-{
-    gsize have;
-    const guint8 *data = g_bytes_get_data(file, &have);
-
-    return have >= size && memcmp(data, magic, size) == 0;
-}
-
-static gboolean decode(const char *name, GBytes *file, LkDecoded *decoded, GError **error)
-{
-    if (starts_with(file, "\xff\xd8\xff", 3))
-        return lk_jpeg_decode(name, file, decoded, error);
-    if (starts_with(file, "\x89PNG\r\n\x1a\n", 8))
-        return lk_png_decode(name, file, decoded, error);
-    g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_FORMAT, "%s is not a JPEG or PNG picture.", name);
-    return FALSE;
+    g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_FORMAT, "%s is %s and cannot be read.", name, what);
 }
 
 LkPhoto *lk_photo_open(const char *path, GError **error)
 {
-    g_autofree char *name = g_filename_display_basename(path);
-    g_autoptr(GBytes) file = read_file(path, name, error);
-    g_auto(LkDecoded) decoded = {0};
+    g_autoptr(LkOriginal) original = lk_original_open(path, error);
 
-    if (!file || !decode(name, file, &decoded, error))
-        return NULL;
-    lk_colour_to_srgb(&decoded);
-    if (!lk_orientation_apply(name, &decoded, lk_orientation_read(file), error))
-        return NULL;
-    return lk_photo_new_take(decoded.width, decoded.height, g_steal_pointer(&decoded.pixels));
+    return original ? lk_photo_ref(lk_original_photo(original)) : NULL;
 }
 
-/* Writes to temporary, whose descriptor is given, then moves it to path. */
-static gboolean write_and_rename(const LkPhoto *photo, int fd, const char *temporary, const char *path)
+static gboolean is_opaque(const LkPhoto *photo)
 {
-    FILE *stream = fdopen(fd, "wb");
-    gboolean written;
+    const guint8 *pixels = lk_photo_pixels(photo);
+    gsize size = (gsize)photo->width * photo->height * 4;
 
-    if (!stream) {
-        close(fd);
-        return FALSE;
-    }
-    errno = 0;
-    written = lk_png_encode(photo, stream);
-    if (fclose(stream) != 0)
-        written = FALSE;
-    return written && g_rename(temporary, path) == 0;
+    for (gsize i = 3; i < size; i += 4)
+        if (pixels[i] != 0xff)
+            return FALSE;
+    return TRUE;
+}
+
+static const void *row_of(gpointer data, guint y)
+{
+    const LkPhoto *photo = data;
+
+    return lk_photo_pixels(photo) + (gsize)y * photo->width * 4;
+}
+
+LkRows lk_photo_rows(LkPhoto *photo)
+{
+    return (LkRows){
+        .width = photo->width,
+        .height = photo->height,
+        .depth = 8,
+        .alpha = !is_opaque(photo),
+        .row = row_of,
+        .data = photo,
+    };
 }
 
 gboolean lk_photo_save_png(const LkPhoto *photo, const char *path, GError **error)
 {
-    g_autofree char *name = g_filename_display_basename(path);
-    g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
-    int fd = g_mkstemp_full(temporary, O_RDWR, 0666), code;
+    const LkRows rows = lk_photo_rows((LkPhoto *)photo);
+    const LkExportOptions options = {.format = LK_FILE_PNG};
 
-    if (fd < 0) {
-        set_errno(error, errno, name, "written");
-        return FALSE;
-    }
-    if (write_and_rename(photo, fd, temporary, path))
-        return TRUE;
-    code = errno ? errno : EIO;
-    g_unlink(temporary);
-    set_errno(error, code, name, "written");
-    return FALSE;
+    return lk_file_write(path, lk_png_encode, &rows, &options, NULL, NULL, error);
 }
 
 /* Index i of a row of n pixels continued by its mirror image, whose axis is the outermost pixel's centre. */

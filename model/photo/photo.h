@@ -19,7 +19,7 @@ GQuark lk_photo_error_quark(void);
 
 typedef struct _LkPhoto LkPhoto;
 
-/* Reads a JPEG or PNG, upright (EXIF orientation applied), as 8-bit sRGB. The message names the file. */
+/* Reads any file that lk_original_open reads, upright, as 8-bit sRGB. The message names the file. */
 LkPhoto *lk_photo_open(const char *path, GError **error);
 
 /* A picture of width x height pixels from interleaved RGBA bytes, rows without gaps (copied). */

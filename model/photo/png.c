@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * png.c - PNG files by libpng. Every kind becomes 8-bit RGBA: palettes and greys are expanded, 16 bits rounded to 8.
+ * png.c - PNG files by libpng.
  */
 #include "photo-private.h"
 
+#include <math.h>
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
@@ -16,7 +17,8 @@ typedef struct {
     gsize size, position;
     png_structp png;
     png_infop info;
-    png_bytep *rows;
+    png_bytep *rows; /* of whole */
+    guint8 *whole;
     const char *name;
     LkDecoded *decoded;
     GError **error;
@@ -41,27 +43,86 @@ static void read_data(png_structp png, png_bytep to, gsize size)
     decoder->position += size;
 }
 
-static void expand_to_rgba(const Decoder *decoder)
+/* Less than 8 bits become 8, a palette its colours, a transparent colour alpha; RGB gets alpha, grey only if it has some. */
+static void choose_output(const Decoder *decoder, LkDecoded *decoded)
 {
-    png_set_expand(decoder->png);
-    png_set_scale_16(decoder->png);
-    png_set_gray_to_rgb(decoder->png);
-    png_set_add_alpha(decoder->png, 0xff, PNG_FILLER_AFTER);
-    png_set_interlace_handling(decoder->png);
-    png_read_update_info(decoder->png, decoder->info);
+    png_structp png = decoder->png;
+    const png_byte type = png_get_color_type(png, decoder->info);
+
+    decoded->depth = png_get_bit_depth(png, decoder->info) == 16 ? 16 : 8;
+    decoded->space = type & PNG_COLOR_MASK_COLOR ? LK_SPACE_RGB : LK_SPACE_GREY;
+    decoded->alpha = (type & PNG_COLOR_MASK_ALPHA) || png_get_valid(png, decoder->info, PNG_INFO_tRNS);
+    png_set_expand(png);
+    if (G_BYTE_ORDER == G_LITTLE_ENDIAN)
+        png_set_swap(png);
+    if (decoded->space == LK_SPACE_RGB && !decoded->alpha)
+        png_set_add_alpha(png, 0xffff, PNG_FILLER_AFTER);
 }
 
-static void read_profile(const Decoder *decoder)
+static gboolean near_srgb(double value, double srgb)
+{
+    return fabs(value - srgb) < 0.005;
+}
+
+/* Colours by chromaticities and gamma, older than profiles. */
+static void read_chromaticities(const Decoder *decoder, LkDecoded *decoded)
+{
+    double white[2] = {lk_white_d65[0], lk_white_d65[1]}, rgb[3][2], gamma;
+    gboolean srgb = TRUE;
+
+    memcpy(rgb, lk_primaries_srgb, sizeof rgb);
+    if (!png_get_gAMA(decoder->png, decoder->info, &gamma) || !(gamma > 0.1 && gamma < 10.0))
+        return;
+    png_get_cHRM(decoder->png, decoder->info, &white[0], &white[1], &rgb[0][0], &rgb[0][1], &rgb[1][0],
+                 &rgb[1][1], &rgb[2][0], &rgb[2][1]);
+    for (int i = 0; i < 6; i++)
+        srgb = srgb && near_srgb(rgb[i / 2][i % 2], lk_primaries_srgb[i / 2][i % 2]);
+    srgb = srgb && near_srgb(white[0], lk_white_d65[0]) && near_srgb(white[1], lk_white_d65[1]);
+    decoded->tagged = TRUE;
+    if (!srgb || !near_srgb(gamma, 1.0 / 2.2))
+        decoded->icc = lk_colour_profile(white, rgb, 1.0 / gamma);
+}
+
+static void read_colour(const Decoder *decoder, LkDecoded *decoded)
 {
     png_charp name;
     png_bytep data;
     png_uint_32 size;
     int compression;
 
-    if (png_get_valid(decoder->png, decoder->info, PNG_INFO_sRGB) ||
-        !png_get_iCCP(decoder->png, decoder->info, &name, &compression, &data, &size))
-        return;
-    decoder->decoded->icc = g_bytes_new(data, size);
+    if (png_get_valid(decoder->png, decoder->info, PNG_INFO_sRGB)) {
+        decoded->tagged = TRUE;
+    } else if (png_get_iCCP(decoder->png, decoder->info, &name, &compression, &data, &size)) {
+        decoded->tagged = TRUE;
+        decoded->icc = g_bytes_new(data, size);
+    } else if (decoded->space == LK_SPACE_RGB) {
+        read_chromaticities(decoder, decoded);
+    }
+}
+
+/* An interlaced picture comes in seven passes over all of its rows. */
+static gboolean read_interlaced(Decoder *decoder, guint height, gsize stride)
+{
+    decoder->whole = lk_photo_alloc(decoder->name, stride * height, decoder->error);
+    if (!decoder->whole)
+        return FALSE;
+    decoder->rows = g_new(png_bytep, height);
+    for (guint y = 0; y < height; y++)
+        decoder->rows[y] = decoder->whole + y * stride;
+    png_read_image(decoder->png, decoder->rows);
+    for (guint y = 0; y < height; y++) {
+        memcpy(lk_decoded_row(decoder->decoded, y), decoder->rows[y], stride);
+        lk_decoded_put(decoder->decoded, y);
+    }
+    return TRUE;
+}
+
+static void read_rows(Decoder *decoder, guint height)
+{
+    for (guint y = 0; y < height; y++) {
+        png_read_row(decoder->png, lk_decoded_row(decoder->decoded, y), NULL);
+        lk_decoded_put(decoder->decoded, y);
+    }
 }
 
 /* libpng leaves this function by longjmp; what must be freed hangs on the decoder. */
@@ -69,23 +130,24 @@ static gboolean read_picture(Decoder *decoder)
 {
     png_structp png = decoder->png;
     LkDecoded *decoded = decoder->decoded;
+    guint width, height;
+    int passes;
 
     png_read_info(png, decoder->info);
-    decoded->width = png_get_image_width(png, decoder->info);
-    decoded->height = png_get_image_height(png, decoder->info);
-    decoded->space =
-        png_get_color_type(png, decoder->info) & PNG_COLOR_MASK_COLOR ? LK_SPACE_RGB : LK_SPACE_GREY;
-    decoded->pixels = lk_photo_alloc(decoder->name, decoded->width, decoded->height, decoder->error);
-    if (!decoded->pixels)
+    width = png_get_image_width(png, decoder->info);
+    height = png_get_image_height(png, decoder->info);
+    choose_output(decoder, decoded);
+    read_colour(decoder, decoded);
+    passes = png_set_interlace_handling(png);
+    png_read_update_info(png, decoder->info);
+    if (!lk_decoded_start(decoded, decoder->name, width, height, decoder->error))
         return FALSE;
-    read_profile(decoder);
-    expand_to_rgba(decoder);
-    if (png_get_rowbytes(png, decoder->info) != (gsize)decoded->width * 4)
+    if (png_get_rowbytes(png, decoder->info) != width * lk_decoded_pixel_size(decoded))
         png_error(png, "unexpected row size");
-    decoder->rows = g_new(png_bytep, decoded->height);
-    for (guint y = 0; y < decoded->height; y++)
-        decoder->rows[y] = decoded->pixels + (gsize)y * decoded->width * 4;
-    png_read_image(png, decoder->rows);
+    if (passes == 1)
+        read_rows(decoder, height);
+    else if (!read_interlaced(decoder, height, width * lk_decoded_pixel_size(decoded)))
+        return FALSE;
     png_read_end(png, NULL);
     return TRUE;
 }
@@ -112,53 +174,51 @@ gboolean lk_png_decode(const char *name, GBytes *file, LkDecoded *decoded, GErro
     done = decode(&decoder);
     png_destroy_read_struct(&decoder.png, &decoder.info, NULL);
     g_free(decoder.rows);
-    if (!done)
-        lk_decoded_clear(decoded);
+    g_free(decoder.whole);
     return done;
 }
 
-static gboolean is_opaque(const LkPhoto *photo)
+static int colour_type(const LkRows *rows)
 {
-    const guint8 *pixels = lk_photo_pixels(photo);
-    gsize size = (gsize)lk_photo_width(photo) * lk_photo_height(photo) * 4;
-
-    for (gsize i = 3; i < size; i += 4)
-        if (pixels[i] != 0xff)
-            return FALSE;
-    return TRUE;
+    if (rows->space == LK_SPACE_GREY)
+        return rows->alpha ? PNG_COLOR_TYPE_GRAY_ALPHA : PNG_COLOR_TYPE_GRAY;
+    return rows->alpha ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB;
 }
 
-static void write_picture(png_structp png, png_infop info, const LkPhoto *photo)
+static void write_picture(png_structp png, png_infop info, const LkRows *rows)
 {
-    guint width = lk_photo_width(photo), height = lk_photo_height(photo);
-    gboolean opaque = is_opaque(photo);
-
-    png_set_IHDR(png, info, width, height, 8, opaque ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGBA,
+    png_set_IHDR(png, info, rows->width, rows->height, (int)rows->depth, colour_type(rows),
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_sRGB(png, info, PNG_sRGB_INTENT_PERCEPTUAL);
+    if (rows->icc)
+        png_set_iCCP(png, info, "ICC profile", PNG_COMPRESSION_TYPE_BASE, g_bytes_get_data(rows->icc, NULL),
+                     (png_uint_32)g_bytes_get_size(rows->icc));
+    else
+        png_set_sRGB(png, info, PNG_sRGB_INTENT_PERCEPTUAL);
     png_set_compression_level(png, COMPRESSION);
     png_write_info(png, info);
-    if (opaque)
+    if (rows->depth == 16 && G_BYTE_ORDER == G_LITTLE_ENDIAN)
+        png_set_swap(png);
+    if (rows->space == LK_SPACE_RGB && !rows->alpha)
         png_set_filler(png, 0, PNG_FILLER_AFTER);
-    for (guint y = 0; y < height; y++)
-        png_write_row(png, lk_photo_pixels(photo) + (gsize)y * width * 4);
+    for (guint y = 0; y < rows->height; y++)
+        png_write_row(png, rows->row(rows->data, y));
     png_write_end(png, info);
 }
 
-static gboolean encode(png_structp png, png_infop info, const LkPhoto *photo, FILE *stream)
+static gboolean encode(png_structp png, png_infop info, const LkRows *rows, FILE *stream)
 {
     if (setjmp(png_jmpbuf(png)))
         return FALSE;
     png_init_io(png, stream);
-    write_picture(png, info, photo);
+    write_picture(png, info, rows);
     return TRUE;
 }
 
-gboolean lk_png_encode(const LkPhoto *photo, FILE *stream)
+gboolean lk_png_encode(const LkRows *rows, const LkExportOptions *options, FILE *stream)
 {
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
-    gboolean done = info && encode(png, info, photo, stream);
+    gboolean done = info && encode(png, info, rows, stream);
 
     png_destroy_write_struct(&png, &info);
     return done;
