@@ -121,9 +121,7 @@ char *lk_mapper_tensor(const char *direction, LkMapperLevel level, guint layer, 
     return g_strdup_printf("direction.%s.%s.%u.%s", direction, level_names[level], layer, what);
 }
 
-/* The tensors are too large to look at every value now; lk_edit_apply does when it uses them. */
-static gboolean read_mapper(LkDirectionReader *reader, JsonObject *object, LkDirection *direction,
-                            GError **error)
+static gboolean read_levels(JsonObject *object, LkDirection *direction, GError **error)
 {
     JsonNode *node = json_object_get_member(object, "levels");
     JsonArray *levels = node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
@@ -140,9 +138,19 @@ static gboolean read_mapper(LkDirectionReader *reader, JsonObject *object, LkDir
         if (level == LK_N_LEVELS || direction->levels[level])
             return refuse(error, "levels has an entry that is not \"coarse\", \"medium\" or \"fine\", once");
         direction->levels[level] = TRUE;
-        if (!check_level(reader, direction->name, level, error))
-            return FALSE;
     }
+    return TRUE;
+}
+
+/* The tensors are too large to look at every value now; lk_edit_apply does when it uses them. */
+static gboolean read_mapper(LkDirectionReader *reader, JsonObject *object, LkDirection *direction,
+                            GError **error)
+{
+    if (!read_levels(object, direction, error))
+        return FALSE;
+    for (guint level = 0; level < LK_N_LEVELS; level++)
+        if (direction->levels[level] && !check_level(reader, direction->name, level, error))
+            return FALSE;
     return TRUE;
 }
 
