@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const CliCommand *const commands[] = {
-    &cli_invert, &cli_edit, &cli_batch, &cli_sheet, &cli_bench, &cli_info,
+    &cli_invert, &cli_edit, &cli_batch, &cli_sheet, &cli_bench, &cli_import, &cli_info,
 };
 
 static void print_help(void)

@@ -51,6 +51,9 @@ static const struct {
     {CLI_TAKES_DUMP, {"dump", 0, 0, G_OPTION_ARG_FILENAME, &options.dump, "Write every stage to DIR as float32 .npy", "DIR"}},
     {CLI_TAKES_JSON, {"json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL}},
     {CLI_TAKES_RUNS, {"runs", 0, 0, G_OPTION_ARG_INT, &runs, "Runs to take the median of (default: 5)", "N"}},
+    {CLI_TAKES_IMPORT, {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "Model file to write (default: one that --model NAME finds)", "OUT"}},
+    {CLI_TAKES_IMPORT, {"name", 0, 0, G_OPTION_ARG_STRING, &options.name, "Name of the model, or of the direction (default: the file's)", "NAME"}},
+    {CLI_TAKES_IMPORT, {"f32", 0, 0, G_OPTION_ARG_NONE, &options.full, "Keep a checkpoint's matrices and kernels in single precision", NULL}},
     {0, {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.photos, NULL, NULL}},
 };
 /* clang-format on */
@@ -87,9 +90,13 @@ static const char *find_fault(const CliCommand *command)
         if (strchr(*set, '=') == NULL || **set == '=')
             return "--set wants NAME=VALUE";
     if (options.n_photos < command->min_photos)
-        return "say which photo";
+        return command->takes & CLI_TAKES_IMPORT ? "say which files" : "say which photo";
     if (options.n_photos > command->max_photos)
         return command->max_photos == 0 ? "this command takes no photo" : "one photo at a time; see batch";
+    if (options.name != NULL && *options.name == '\0')
+        return "--name wants a name";
+    if (options.full && options.half)
+        return "--f16 and --f32 do not go together";
     if (face < 1)
         return "--face counts from 1";
     if (options.aligned && face != 1)
