@@ -1,39 +1,52 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * patch.c - see the header. The formula's two unknowns, m and d, are smooth and are found on a coarse grid. Written as
+ * patch.c - see the header. What the formula does not know, m, d and the motion, is smooth and is found on a coarse grid.
+ * Written as
  *
- *     change = B - a photo,   a = m (1 - k d),   B = m (edited - inversion) + a (inversion + L)
+ *     change = B + b photo(x - motion) - m photo(x),   b = m k d,   B = m (edited + L) - b (inversion + L)(x - motion)
  *
- * all that lies on the photo's own pixels is one lookup in a field of (B, a) and one multiplication.
+ * all that lies on the photo's own pixels is a lookup in a field of (B, m, b, motion) and two multiplications.
  */
 #include "patch.h"
 
+#include "flow.h"
 #include "photo-private.h"
 
 #include <math.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* Most cells of the grid along a side. Radii below are parts of its side. */
 #define GRID 256
 
-/* Mean difference of a neighbourhood, white 1, from which on an edit counts as one, and where it counts in full. The noise
+/* Mean difference of a neighbourhood, white 255, from which on an edit counts as one, and where it counts in full. The noise
  * that every edit brings into hair and background lies below. */
-#define CHANGE_FROM   (2.0f / 255)
-#define CHANGE_FULL   (9.0f / 255)
+#define CHANGE_FROM   2.0f
+#define CHANGE_FULL   9.0f
 #define CHANGE_RADIUS 0.014
 #define MASK_RADIUS   0.014
 
 /* Differences finer than the radius are structure. Up to the first figure the photo's detail still fits, from the second on
  * it would show the old face through the new one. */
-#define STRUCTURE_FROM   (5.0f / 255)
-#define STRUCTURE_FULL   (16.0f / 255)
+#define STRUCTURE_FROM   4.5f
+#define STRUCTURE_FULL   14.0f
 #define STRUCTURE_RADIUS 0.03
+#define FIT_RADIUS       0.014
+
+/* Motions in parts of the square's side / 128: up to the first none, from the second on followed in full. */
+#define STILL  0.1f
+#define MOVING 0.3f
 
 /* Part of the half side over which the mask fades towards the square's border. */
 #define FADE 0.2
 
 /* What is finer than this is detail, what is coarser is colour and light. */
 #define TONE_RADIUS 0.04
+
+/* Columns filled at a time: a turned square's field is read aslant, and what one row read is still at hand for the next. */
+#define STRIP 64
 
 /* Values below are rounding left by the blur. */
 #define NOTHING (1.0f / 256)
@@ -46,16 +59,77 @@ struct _LkPatcher {
     LkPhoto *base; /* the inversion, shrunk where the photo has fewer pixels */
     LkQuad quad;
     guint grid;
+    float *planes; /* the inversion's red, green and blue on the grid */
     V4 *tone;      /* L on the grid */
     float *window; /* 1 inside, 0 on the square's border */
 };
 
-static V4 pixel_at(const guint8 *pixel)
+/* Four bytes as numbers. */
+static inline V4 pixel_at(const guint8 *pixel)
 {
+#ifdef __SSE2__
+    /* GCC would convert one byte after the other. */
+    const __m128i nothing = _mm_setzero_si128();
+    gint32 word;
+
+    memcpy(&word, pixel, sizeof word);
+    return _mm_cvtepi32_ps(_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(word), nothing), nothing));
+#else
     Bytes4 bytes;
 
     memcpy(&bytes, pixel, sizeof bytes);
-    return __builtin_convertvector(bytes, V4) * (1.0f / 255.0f);
+    return __builtin_convertvector(bytes, V4);
+#endif
+}
+
+/* A picture's pixels, at hand for loops. */
+typedef struct {
+    const guint8 *pixels;
+    guint width, height;
+} Pixels;
+
+static Pixels pixels_of(const LkPhoto *photo)
+{
+    return (Pixels){lk_photo_pixels(photo), lk_photo_width(photo), lk_photo_height(photo)};
+}
+
+/* A picture at (x, y), 0 being the first pixel's centre; white is 255, the outermost pixels continue outside. */
+static inline V4 sample_pixels(const Pixels *picture, float x, float y)
+{
+    const guint width = picture->width, height = picture->height;
+    const guint8 *upper, *lower;
+    int left, top;
+    gsize right;
+    V4 a, b;
+
+    x = CLAMP(x, 0.0f, (float)(width - 1));
+    y = CLAMP(y, 0.0f, (float)(height - 1));
+    left = (int)x;
+    top = (int)y;
+    right = left + 1 < (int)width ? 4 : 0;
+    upper = picture->pixels + ((gsize)top * width + left) * 4;
+    lower = upper + (top + 1 < (int)height ? (gsize)width * 4 : 0);
+    a = pixel_at(upper) + (pixel_at(upper + right) - pixel_at(upper)) * (x - (float)left);
+    b = pixel_at(lower) + (pixel_at(lower + right) - pixel_at(lower)) * (x - (float)left);
+    return a + (b - a) * (y - (float)top);
+}
+
+/* The same for side x side values. */
+static V4 sample(const V4 *values, int side, float x, float y)
+{
+    int left, top, right, next;
+    V4 a, b;
+
+    x = CLAMP(x, 0.0f, (float)(side - 1));
+    y = CLAMP(y, 0.0f, (float)(side - 1));
+    left = (int)x;
+    top = (int)y;
+    right = left + 1 < side;
+    next = top + 1 < side ? side : 0;
+    values += (gsize)top * side + left;
+    a = values[0] + (values[right] - values[0]) * (x - (float)left);
+    b = values[next] + (values[next + right] - values[next]) * (x - (float)left);
+    return a + (b - a) * (y - (float)top);
 }
 
 static float smoothstep(float from, float to, float v)
@@ -64,54 +138,10 @@ static float smoothstep(float from, float to, float v)
     return v * v * (3.0f - 2.0f * v);
 }
 
-/* ---- blur ---------------------------------------------------------------------------------------------- */
-
-/* Means of 2 radius + 1 neighbours along x; the outermost values continue outside. */
-static void box_rows(const float *from, float *to, int side, int radius)
+/* Cells of the grid in a part of the square's side. */
+static guint cells(const LkPatcher *patcher, double part)
 {
-    const float weight = 1.0f / (float)(2 * radius + 1);
-
-    for (int y = 0; y < side; y++, from += side, to += side) {
-        float sum = 0.0f;
-
-        for (int x = -radius; x <= radius; x++)
-            sum += from[CLAMP(x, 0, side - 1)];
-        for (int x = 0; x < side; x++) {
-            to[x] = sum * weight;
-            sum += from[MIN(x + radius + 1, side - 1)] - from[MAX(x - radius, 0)];
-        }
-    }
-}
-
-static void box_columns(const float *from, float *to, int side, int radius)
-{
-    const float weight = 1.0f / (float)(2 * radius + 1);
-    g_autofree float *sum = g_new0(float, side);
-
-    for (int y = -radius; y <= radius; y++)
-        for (int x = 0; x < side; x++)
-            sum[x] += from[CLAMP(y, 0, side - 1) * side + x];
-    for (int y = 0; y < side; y++) {
-        const float *in = from + MIN(y + radius + 1, side - 1) * side,
-                    *out = from + MAX(y - radius, 0) * side;
-
-        for (int x = 0; x < side; x++) {
-            to[y * side + x] = sum[x] * weight;
-            sum[x] += in[x] - out[x];
-        }
-    }
-}
-
-/* Two box filters: nearly a Gaussian of 0.8 radius. */
-static void blur(float *plane, guint side, double radius)
-{
-    int r = MAX(1, (int)lround(radius * side));
-    g_autofree float *other = g_new(float, (gsize)side *side);
-
-    for (int i = 0; i < 2; i++) {
-        box_rows(plane, other, (int)side, r);
-        box_columns(other, plane, (int)side, r);
-    }
+    return MAX(1, (guint)lround(part * patcher->grid));
 }
 
 /* ---- what depends on the photo -------------------------------------------------------------------------- */
@@ -129,23 +159,22 @@ static float *new_window(guint grid)
     return window;
 }
 
-static V4 *new_tone(const LkPatcher *patcher)
+static void measure_tone(LkPatcher *patcher)
 {
     const guint grid = patcher->grid, n = grid * grid;
     g_autoptr(LkPhoto) photo = lk_crop(patcher->photo, &patcher->quad, grid);
     g_autoptr(LkPhoto) inversion = lk_photo_resize(patcher->inversion, grid, grid);
     const guint8 *a = lk_photo_pixels(photo), *b = lk_photo_pixels(inversion);
     g_autofree float *plane = g_new(float, n);
-    V4 *tone = g_new0(V4, n);
 
+    patcher->tone = g_new0(V4, n);
     for (guint c = 0; c < 3; c++) {
         for (guint i = 0; i < n; i++)
-            plane[i] = (float)(a[4 * i + c] - b[4 * i + c]) / 255.0f;
-        blur(plane, grid, TONE_RADIUS);
+            plane[i] = (float)(a[4 * i + c] - b[4 * i + c]);
+        lk_blur(plane, grid, cells(patcher, TONE_RADIUS));
         for (guint i = 0; i < n; i++)
-            tone[i][c] = plane[i];
+            patcher->tone[i][c] = plane[i];
     }
-    return tone;
 }
 
 /* Photo pixels along the square's side. */
@@ -164,6 +193,33 @@ static LkPhoto *fit(LkPhoto *picture, const LkQuad *quad)
                                : lk_photo_ref(picture);
 }
 
+/* A picture's red, green and blue, and below them the largest channel's difference to the inversion, as means over the grid's
+ * cells. */
+static float *new_planes(const LkPatcher *patcher, const LkPhoto *picture)
+{
+    const guint side = lk_photo_width(picture), grid = patcher->grid, n = grid * grid;
+    const guint8 *from = lk_photo_pixels(patcher->base), *to = lk_photo_pixels(picture);
+    g_autofree guint *cell = g_new(guint, side), *count = g_new0(guint, grid);
+    float *planes = g_new0(float, 4 * (gsize)n);
+
+    for (guint i = 0; i < side; i++)
+        count[cell[i] = (guint)((guint64)i * grid / side)]++;
+    for (guint y = 0; y < side; y++) {
+        for (guint x = 0; x < side; x++, from += 4, to += 4) {
+            float *at = planes + cell[y] * grid + cell[x];
+            int r = ABS(to[0] - from[0]), g = ABS(to[1] - from[1]), b = ABS(to[2] - from[2]);
+
+            at[0] += (float)to[0];
+            at[n] += (float)to[1];
+            at[2 * n] += (float)to[2];
+            at[3 * n] += (float)MAX(r, MAX(g, b));
+        }
+    }
+    for (guint i = 0; i < 4 * n; i++)
+        planes[i] /= (float)(count[i % n / grid] * count[i % grid]);
+    return planes;
+}
+
 LkPatcher *lk_patcher_new(LkPhoto *photo, const LkQuad *quad, LkPhoto *inversion)
 {
     LkPatcher *patcher;
@@ -175,8 +231,9 @@ LkPatcher *lk_patcher_new(LkPhoto *photo, const LkQuad *quad, LkPhoto *inversion
     patcher->quad = *quad;
     patcher->base = fit(inversion, quad);
     patcher->grid = MIN(GRID, lk_photo_width(patcher->base));
-    patcher->tone = new_tone(patcher);
+    measure_tone(patcher);
     patcher->window = new_window(patcher->grid);
+    patcher->planes = new_planes(patcher, patcher->base);
     return patcher;
 }
 
@@ -187,6 +244,7 @@ void lk_patcher_free(LkPatcher *patcher)
     lk_photo_unref(patcher->photo);
     lk_photo_unref(patcher->inversion);
     lk_photo_unref(patcher->base);
+    g_free(patcher->planes);
     g_free(patcher->tone);
     g_free(patcher->window);
     g_free(patcher);
@@ -194,82 +252,103 @@ void lk_patcher_free(LkPatcher *patcher)
 
 /* ---- mask ---------------------------------------------------------------------------------------------- */
 
-/* On the grid: the mean of the largest channel's difference, and the mean difference of luma. */
-static void compare(const LkPatcher *patcher, const LkPhoto *edited, float *amount, float *luma)
-{
-    const guint side = lk_photo_width(edited), grid = patcher->grid;
-    const guint8 *from = lk_photo_pixels(patcher->base), *to = lk_photo_pixels(edited);
-    g_autofree guint *cell = g_new(guint, side), *count = g_new0(guint, grid);
-
-    for (guint i = 0; i < side; i++)
-        count[cell[i] = (guint)((guint64)i * grid / side)]++;
-    memset(amount, 0, sizeof *amount * grid * grid);
-    memset(luma, 0, sizeof *luma * grid * grid);
-    for (guint y = 0; y < side; y++) {
-        float *amounts = amount + cell[y] * grid, *lumas = luma + cell[y] * grid;
-
-        for (guint x = 0; x < side; x++, from += 4, to += 4) {
-            int r = to[0] - from[0], g = to[1] - from[1], b = to[2] - from[2];
-
-            amounts[cell[x]] += (float)MAX(ABS(r), MAX(ABS(g), ABS(b)));
-            lumas[cell[x]] += 0.299f * r + 0.587f * g + 0.114f * b;
-        }
-    }
-    for (guint i = 0; i < grid * grid; i++) {
-        float scale = 1.0f / (255.0f * count[i / grid] * count[i % grid]);
-
-        amount[i] *= scale;
-        luma[i] *= scale;
-    }
-}
-
 /* amount becomes m. */
 static void make_mask(const LkPatcher *patcher, float *amount)
 {
     const guint grid = patcher->grid;
 
-    blur(amount, grid, CHANGE_RADIUS);
+    lk_blur(amount, grid, cells(patcher, CHANGE_RADIUS));
     for (guint i = 0; i < grid * grid; i++)
         amount[i] = smoothstep(CHANGE_FROM, CHANGE_FULL, amount[i]);
-    blur(amount, grid, MASK_RADIUS);
+    lk_blur(amount, grid, cells(patcher, MASK_RADIUS));
     for (guint i = 0; i < grid * grid; i++)
         amount[i] = MAX(0.0f, (amount[i] - NOTHING) / (1.0f - NOTHING)) * patcher->window[i];
 }
 
-/* luma becomes d. */
-static void find_unmoved(float *luma, guint grid)
+/* Luma for lk_flow_find; white is 1. */
+static float *new_luma(const LkPatcher *patcher, const float *planes)
 {
-    g_autofree float *smooth = g_memdup2(luma, sizeof *luma * grid * grid);
+    const guint n = patcher->grid * patcher->grid;
+    g_autofree float *luma = g_new(float, n);
+    float *small = g_new(float, LK_FLOW_SIDE *LK_FLOW_SIDE);
 
-    blur(smooth, grid, STRUCTURE_RADIUS);
-    for (guint i = 0; i < grid * grid; i++)
-        luma[i] = fabsf(luma[i] - smooth[i]);
-    blur(luma, grid, STRUCTURE_RADIUS);
-    for (guint i = 0; i < grid * grid; i++)
-        luma[i] = 1.0f - smoothstep(STRUCTURE_FROM, STRUCTURE_FULL, luma[i]);
+    for (guint i = 0; i < n; i++)
+        luma[i] = (0.299f * planes[i] + 0.587f * planes[n + i] + 0.114f * planes[2 * n + i]) / 255.0f;
+    lk_plane_stretch(luma, patcher->grid, small, LK_FLOW_SIDE);
+    return small;
 }
 
-/* (m, a) on the grid. */
-static V4 *make_cover(const LkPatcher *patcher, const LkPhoto *edited, double detail)
+/* Where the edit moved everything, cells of the grid. Motions too small to see are none: there the photo's pixels stay
+ * exactly where they are. */
+static void find_motion(const LkPatcher *patcher, const float *planes, float *across, float *down)
+{
+    enum { SIDE = LK_FLOW_SIDE, N = SIDE * SIDE };
+    g_autofree float *from = new_luma(patcher, patcher->planes), *to = new_luma(patcher, planes);
+    g_autofree float *x = g_new(float, N), *y = g_new(float, N);
+
+    lk_flow_find(from, to, x, y);
+    for (guint i = 0; i < N; i++) {
+        float amount = smoothstep(STILL, MOVING, hypotf(x[i], y[i])) * (float)patcher->grid / SIDE;
+
+        x[i] *= amount;
+        y[i] *= amount;
+    }
+    lk_plane_stretch(x, SIDE, across, patcher->grid);
+    lk_plane_stretch(y, SIDE, down, patcher->grid);
+}
+
+/* d: how well the moved inversion explains the edited picture's structure. planes, the latter's, are used up. */
+static void find_fit(const LkPatcher *patcher, float *planes, const float *across, const float *down,
+                     float *d)
 {
     const guint grid = patcher->grid, n = grid * grid;
-    g_autofree float *mask = g_new(float, n), *unmoved = g_new(float, n);
+    g_autofree float *smooth = g_new(float, n);
+
+    memset(d, 0, sizeof *d * n);
+    for (guint c = 0; c < 3; c++) {
+        const float *from = patcher->planes + (gsize)c * n;
+        float *rest = planes + (gsize)c * n;
+
+        for (guint i = 0; i < n; i++)
+            smooth[i] = rest[i] -=
+                lk_plane_sample(from, grid, (float)(i % grid) - across[i], (float)(i / grid) - down[i]);
+        lk_blur(smooth, grid, cells(patcher, STRUCTURE_RADIUS));
+        for (guint i = 0; i < n; i++)
+            d[i] = MAX(d[i], fabsf(rest[i] - smooth[i]));
+    }
+    lk_blur(d, grid, cells(patcher, FIT_RADIUS));
+    for (guint i = 0; i < n; i++)
+        d[i] = 1.0f - smoothstep(STRUCTURE_FROM, STRUCTURE_FULL, d[i]);
+}
+
+/* (m, b, motion) on the grid. */
+static V4 *make_cover(const LkPatcher *patcher, const LkPhoto *edited, double detail)
+{
+    const guint n = patcher->grid * patcher->grid;
+    g_autofree float *planes = new_planes(patcher, edited), *d = g_new(float, n);
+    g_autofree float *across = g_new(float, n), *down = g_new(float, n);
+    float *mask = planes + 3 * (gsize)n;
     V4 *cover = g_new(V4, n);
 
-    compare(patcher, edited, mask, unmoved);
     make_mask(patcher, mask);
-    find_unmoved(unmoved, grid);
+    find_motion(patcher, planes, across, down);
+    find_fit(patcher, planes, across, down, d);
     for (guint i = 0; i < n; i++)
-        cover[i] = (V4){mask[i], mask[i] * (1.0f - (float)detail * unmoved[i])};
+        cover[i] = (V4){mask[i], mask[i] * (float)detail * d[i], across[i], down[i]};
     return cover;
 }
 
 /* ---- field --------------------------------------------------------------------------------------------- */
 
 typedef struct {
+    V4 colour; /* B */
+    V4 cover;  /* m, b, motion in photo pixels */
+} Cell;
+
+typedef struct {
     guint side;
     guint left, top, right, bottom; /* where it is not zero: first and behind the last */
-    V4 *values;                     /* B, a */
+    Cell *cells;
 } Field;
 
 /* The cells around those that are not zero. */
@@ -297,49 +376,28 @@ static void scale_bounds(Field *field, double factor, guint side)
     field->bottom = (guint)MIN(side, ceil((field->bottom + 2.0) * factor));
 }
 
-/* Position i of a lattice of side to on one of side from: the cell before it, and how far behind. */
-static guint locate(guint i, guint from, guint to, float *fraction)
-{
-    float at = CLAMP(((float)i + 0.5f) * (float)from / (float)to - 0.5f, 0.0f, (float)(from - 1));
-    guint cell = MIN((guint)at, from > 1 ? from - 2 : 0);
-
-    *fraction = at - (float)cell;
-    return cell;
-}
-
-/* Row v, columns from left to right, of grid stretched to side x side. */
-static void stretch_row(const V4 *grid, guint n, guint side, guint v, guint left, guint right, V4 *row)
-{
-    float down, across;
-    guint next = n > 1, y = locate(v, n, side, &down);
-    const V4 *upper = grid + y * n, *lower = grid + (y + next) * n;
-
-    for (guint u = left; u < right; u++) {
-        guint x = locate(u, n, side, &across);
-        V4 a = upper[x] + (lower[x] - upper[x]) * down;
-        V4 b = upper[x + next] + (lower[x + next] - upper[x + next]) * down;
-
-        row[u] = a + (b - a) * across;
-    }
-}
-
 static void fill_field(const LkPatcher *patcher, const LkPhoto *edited, const V4 *cover, Field *field)
 {
     const guint side = field->side, grid = patcher->grid;
-    g_autofree V4 *covers = g_new(V4, side), *tones = g_new(V4, side);
+    const float scale = (float)grid / (float)side, unit = 2.0f / (float)grid;
+    const double *right = patcher->quad.x, *below = patcher->quad.y;
+    const Pixels base = pixels_of(patcher->base);
+    const guint8 *pixels = lk_photo_pixels(edited);
 
     for (guint v = field->top; v < field->bottom; v++) {
-        const guint8 *from = lk_photo_pixels(patcher->base) + (gsize)v * side * 4;
-        const guint8 *to = lk_photo_pixels(edited) + (gsize)v * side * 4;
-        V4 *values = field->values + (gsize)v * side;
-
-        stretch_row(cover, grid, side, v, field->left, field->right, covers);
-        stretch_row(patcher->tone, grid, side, v, field->left, field->right, tones);
         for (guint u = field->left; u < field->right; u++) {
-            V4 inversion = pixel_at(from + 4 * u), difference = pixel_at(to + 4 * u) - inversion;
+            float x = ((float)u + 0.5f) * scale - 0.5f, y = ((float)v + 0.5f) * scale - 0.5f;
+            V4 at = sample(cover, grid, x, y);
+            float m = at[0], b = at[1], across = at[2], down = at[3];
+            V4 tone = sample(patcher->tone, grid, x - across, y - down);
+            V4 inversion = sample_pixels(&base, (float)u - across / scale, (float)v - down / scale);
+            V4 to = pixel_at(pixels + ((gsize)v * side + u) * 4);
 
-            values[u] = difference * covers[u][0] + (inversion + tones[u]) * covers[u][1];
-            values[u][3] = covers[u][1];
+            field->cells[(gsize)v * side + u] = (Cell){
+                .colour = to * m + tone * (m - b) - inversion * b,
+                .cover = {m, b, (across * (float)right[0] + down * (float)below[0]) * unit,
+                          (across * (float)right[1] + down * (float)below[1]) * unit},
+            };
         }
     }
 }
@@ -350,43 +408,40 @@ static V4 quarter(V4 a, V4 b, V4 c, V4 d)
     return b * 0.8671875f + c * 0.2265625f - a * 0.0703125f - d * 0.0234375f;
 }
 
-/* Row from, sampled twice as finely. */
-static void double_row(const V4 *from, const Field *field, V4 *to)
+static Cell quarter_cell(const Cell *a, const Cell *b, const Cell *c, const Cell *d)
 {
-    const guint last = field->side - 1;
+    return (Cell){quarter(a->colour, b->colour, c->colour, d->colour),
+                  quarter(a->cover, b->cover, c->cover, d->cover)};
+}
 
-    for (guint u = field->left; u < field->right; u++) {
-        V4 a = from[u >= 2 ? u - 2 : 0], b = from[u >= 1 ? u - 1 : 0], c = from[u];
-        V4 d = from[MIN(u + 1, last)], e = from[MIN(u + 2, last)];
+/* Line from, whose values lie step apart, twice as finely; first to end are its values that are wanted. */
+static void double_line(const Cell *from, gsize step, guint n, guint first, guint end, Cell *to,
+                        gsize to_step)
+{
+    for (guint i = first; i < end; i++) {
+        const Cell *a = from + (i >= 2 ? i - 2 : 0) * step, *b = from + (i >= 1 ? i - 1 : 0) * step;
+        const Cell *c = from + i * step, *d = from + MIN(i + 1, n - 1) * step,
+                   *e = from + MIN(i + 2, n - 1) * step;
 
-        to[2 * u] = quarter(d, c, b, a);
-        to[2 * u + 1] = quarter(b, c, d, e);
+        to[2 * i * to_step] = quarter_cell(d, c, b, a);
+        to[(2 * i + 1) * to_step] = quarter_cell(b, c, d, e);
     }
 }
 
 /* The field on twice as many points: bilinear lookups between them leave no creases. */
 static void double_field(Field *field)
 {
-    const guint side = field->side, last = side - 1, doubled = 2 * side;
-    g_autofree V4 *wide = g_new0(V4, (gsize)side * doubled);
-    V4 *values = g_new0(V4, (gsize)doubled * doubled);
+    const guint side = field->side, doubled = 2 * side;
+    g_autofree Cell *wide = g_new0(Cell, (gsize)side * doubled);
+    Cell *fine = g_new0(Cell, (gsize)doubled * doubled);
 
     for (guint v = field->top; v < field->bottom; v++)
-        double_row(field->values + (gsize)v * side, field, wide + (gsize)v * doubled);
-    for (guint v = field->top; v < field->bottom; v++) {
-        const V4 *a = wide + (gsize)(v >= 2 ? v - 2 : 0) * doubled,
-                 *b = wide + (gsize)(v >= 1 ? v - 1 : 0) * doubled;
-        const V4 *c = wide + (gsize)v * doubled, *d = wide + (gsize)MIN(v + 1, last) * doubled;
-        const V4 *e = wide + (gsize)MIN(v + 2, last) * doubled;
-        V4 *upper = values + (gsize)(2 * v) * doubled, *lower = upper + doubled;
-
-        for (guint u = 2 * field->left; u < 2 * field->right; u++) {
-            upper[u] = quarter(d[u], c[u], b[u], a[u]);
-            lower[u] = quarter(b[u], c[u], d[u], e[u]);
-        }
-    }
-    g_free(field->values);
-    *field = (Field){doubled, 2 * field->left, 2 * field->top, 2 * field->right, 2 * field->bottom, values};
+        double_line(field->cells + (gsize)v * side, 1, side, field->left, field->right,
+                    wide + (gsize)v * doubled, 1);
+    for (guint u = 2 * field->left; u < 2 * field->right; u++)
+        double_line(wide + u, doubled, side, field->top, field->bottom, fine + u, doubled);
+    g_free(field->cells);
+    *field = (Field){doubled, 2 * field->left, 2 * field->top, 2 * field->right, 2 * field->bottom, fine};
 }
 
 /* ---- on the photo's pixels ------------------------------------------------------------------------------ */
@@ -450,42 +505,76 @@ static void clip(double from, double step, double limit, double *first, double *
     *end = MIN(*end, floor(MAX(a, b)) + 1.0);
 }
 
-static void fill_row(const LkPatcher *patcher, const Field *field, const Map *map, const LkPatch *patch,
-                     guint row)
+/* What is interpolated between the four cells around a place. */
+typedef struct {
+    const Cell *upper, *lower;
+    float across, down;
+} Place;
+
+static inline Place place_at(const Field *field, float u, float v)
 {
-    const guint side = field->side;
+    const int last = (int)field->side - 2;
+    int left = MIN((int)u, last), top = MIN((int)v, last);
+    const Cell *upper = field->cells + (gsize)top * field->side + left;
+
+    return (Place){upper, upper + field->side, u - (float)left, v - (float)top};
+}
+
+static inline V4 cover_at(const Place *at)
+{
+    V4 a = at->upper[0].cover + (at->upper[1].cover - at->upper[0].cover) * at->across;
+    V4 b = at->lower[0].cover + (at->lower[1].cover - at->lower[0].cover) * at->across;
+
+    return a + (b - a) * at->down;
+}
+
+static inline V4 colour_at(const Place *at)
+{
+    V4 a = at->upper[0].colour + (at->upper[1].colour - at->upper[0].colour) * at->across;
+    V4 b = at->lower[0].colour + (at->lower[1].colour - at->lower[0].colour) * at->across;
+
+    return a + (b - a) * at->down;
+}
+
+/* Columns from left to right of a row. */
+static void fill_row(const Pixels *photo, const Field *field, const Map *map, const LkPatch *patch, guint row,
+                     guint left, guint right)
+{
     double x = map->origin[0] + patch->x * map->right[0] + (patch->y + row) * map->down[0];
     double y = map->origin[1] + patch->x * map->right[1] + (patch->y + row) * map->down[1];
-    double first = 0.0, end = patch->width, limit = side - 1;
-    const guint8 *pixels = lk_photo_pixels(patcher->photo) +
-                           ((gsize)(patch->y + row) * lk_photo_width(patcher->photo) + patch->x) * 4;
+    double first = left, end = right, limit = field->side - 1;
+    const float u0 = (float)x, v0 = (float)y, du = (float)map->right[0], dv = (float)map->right[1];
+    const float most = (float)limit, from_x = (float)patch->x, from_y = (float)(patch->y + row);
+    const guint8 *pixels = photo->pixels + ((gsize)(patch->y + row) * photo->width + patch->x) * 4;
     float *change = patch->change + (gsize)row * patch->width * 3;
 
     clip(x, map->right[0], limit, &first, &end);
     clip(y, map->right[1], limit, &first, &end);
-    for (double i = first; i < end; i++) {
-        float u = (float)CLAMP(x + i * map->right[0], 0.0, limit),
-              v = (float)CLAMP(y + i * map->right[1], 0.0, limit);
-        guint left = MIN((guint)u, side - 2), top = MIN((guint)v, side - 2);
-        const V4 *at = field->values + (gsize)top * side + left;
-        V4 upper = at[0] + (at[1] - at[0]) * (u - (float)left);
-        V4 lower = at[side] + (at[side + 1] - at[side]) * (u - (float)left);
-        V4 value = upper + (lower - upper) * (v - (float)top);
-        guint pixel = (guint)i;
+    for (int i = (int)first; i < (int)end; i++) {
+        float u = u0 + (float)i * du, v = v0 + (float)i * dv;
+        Place at = place_at(field, CLAMP(u, 0.0f, most), CLAMP(v, 0.0f, most));
+        V4 cover = cover_at(&at), here, there;
 
-        value -= value[3] * pixel_at(pixels + 4 * pixel);
-        memcpy(change + 3 * pixel, &value, 3 * sizeof *change);
+        if (cover[0] == 0.0f)
+            continue;
+        here = there = pixel_at(pixels + 4 * i);
+        if (cover[2] != 0.0f || cover[3] != 0.0f)
+            there = sample_pixels(photo, from_x + (float)i - cover[2], from_y - cover[3]);
+        here = (colour_at(&at) + there * cover[1] - here * cover[0]) * (1.0f / 255.0f);
+        memcpy(change + 3 * i, &here, 3 * sizeof *change);
     }
 }
 
 static void fill_patch(LkPatch *patch, const LkPatcher *patcher, const Field *field)
 {
-    Map map = map_of(&patcher->quad, field->side);
+    const Map map = map_of(&patcher->quad, field->side);
+    const Pixels photo = pixels_of(patcher->photo);
 
     place(patch, patcher, field);
     patch->change = g_new0(float, (gsize)patch->width * patch->height * 3);
-    for (guint row = 0; row < patch->height; row++)
-        fill_row(patcher, field, &map, patch, row);
+    for (guint left = 0; left < patch->width; left += STRIP)
+        for (guint row = 0; row < patch->height; row++)
+            fill_row(&photo, field, &map, patch, row, left, MIN(left + STRIP, patch->width));
 }
 
 LkPatch *lk_patcher_patch(const LkPatcher *patcher, const LkPhoto *edited, double detail)
@@ -506,12 +595,12 @@ LkPatch *lk_patcher_patch(const LkPatcher *patcher, const LkPhoto *edited, doubl
         return g_steal_pointer(&patch);
     field.side = side;
     scale_bounds(&field, (double)side / patcher->grid, side);
-    field.values = g_new0(V4, (gsize)side * side);
+    field.cells = g_new0(Cell, (gsize)side * side);
     fill_field(patcher, edited, cover, &field);
     if (extent(&patcher->quad) > 1.5 * side)
         double_field(&field);
     fill_patch(patch, patcher, &field);
-    g_free(field.values);
+    g_free(field.cells);
     return g_steal_pointer(&patch);
 }
 

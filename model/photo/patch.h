@@ -3,13 +3,15 @@
  * patch.h - what an edit changes in a photo: the difference between the edited and the unedited picture of the network,
  * brought back to where the face is.
  *
- *     photo' = photo + change,   change = m (edited + L + k d (photo - inversion - L) - photo)
+ *     photo'(x) = photo(x) + change(x)
+ *     change(x) = m (edited(x) + L(x - v) + k d (photo - inversion - L)(x - v) - photo(x))
  *
- * m, 0 to 1, is where the edit changes anything (from |edited - inversion|, softened, none at the square's border); L is
- * photo - inversion with all detail smoothed away, so that the edited picture has the photo's colours; k is the strength of
- * kept original detail and d, 0 to 1, where the edit leaves the face in place: tone may change there, structure does not.
- * With k d = 1 only edited - inversion is added and every pore of the photo stays. edited = inversion gives m = 0: a slider
- * at zero changes no pixel.
+ * m, 0 to 1, is where the edit changes anything (from |edited - inversion|, softened, none at the square's border). v is where
+ * the edit moved what is at x (flow.h); where it moved nothing, as in skin that only changes its tone, v is exactly 0. L is
+ * photo - inversion with all detail smoothed away: the edited picture gets the photo's colours. k is the strength of kept
+ * original detail, and d, 0 to 1, where that detail still fits, because the inversion moved by v looks like the edited
+ * picture but for its tone. With k d = 1 every pore of the photo stays, and moves with the face. edited = inversion gives
+ * m = 0: a slider at zero changes no pixel.
  */
 #pragma once
 
