@@ -48,7 +48,8 @@ LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, GError **er
     const LkEditorOptions editor_options = {
         .device = options->device,
         .storage = options->half ? LK_F16 : LK_F32,
-        .net_flags = options->dump ? LK_NET_KEEP_STAGES : 0,
+        .net_flags =
+            (options->dump ? LK_NET_KEEP_STAGES : 0) | (options->n_photos > 1 ? LK_NET_KEEP_ENCODER : 0),
     };
 
     if (g_cancellable_set_error_if_cancelled(cli_cancellable(), error))

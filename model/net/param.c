@@ -183,11 +183,12 @@ static void combine(const LkParam *p, float *const *tensors, gsize n, float *val
         for (gsize j = 0; j < n; j++)
             values[j] = tensors[0][j] * tensors[1][0];
         break;
-    case LK_PARAM_MATRIX:
     case LK_PARAM_ROW_BIAS:
-    case LK_PARAM_PLANES:
         memcpy(values, tensors[0], n * sizeof *values);
         break;
+    case LK_PARAM_MATRIX:
+    case LK_PARAM_PLANES:
+        g_assert_not_reached(); /* is_tensor */
     }
 }
 
@@ -231,6 +232,14 @@ static gsize n_values(const LkParam *p)
     return p->o;
 }
 
+/* Whether the values are those of one tensor as it is. */
+static gboolean is_tensor(const LkParam *p)
+{
+    if (p->kind == LK_PARAM_CONV || p->kind == LK_PARAM_CONV_UP)
+        return p->also == NULL && p->bn == NULL && (p->file_i == 0 || p->file_i == p->i);
+    return p->kind == LK_PARAM_MATRIX || p->kind == LK_PARAM_PLANES;
+}
+
 float *lk_param_read(const LkParam *param, const LkWeights *weights, gsize *n, GError **error)
 {
     g_auto(Needs) needs = {.n = 0};
@@ -244,7 +253,9 @@ float *lk_param_read(const LkParam *param, const LkWeights *weights, gsize *n, G
         tensors[i] = lk_weights_read(weights, needs.needs[i].name, needs.needs[i].shape, error);
         good = tensors[i] != NULL;
     }
-    if (good) {
+    if (good && is_tensor(param)) {
+        values = g_steal_pointer(&tensors[0]);
+    } else if (good) {
         values = g_new(float, *n);
         combine(param, tensors, *n, values);
         if (param->kind == LK_PARAM_ROW_BIAS)

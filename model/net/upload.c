@@ -37,14 +37,8 @@ gsize *lk_value_sizes(const LkGpu *gpu, const LkGraph *graph)
     return sizes;
 }
 
-static void pack_plain(LkType type, const float *values, gsize n, gpointer bytes)
+static void pack_halves(const float *values, gsize n, guint16 *halves)
 {
-    guint16 *halves = bytes;
-
-    if (type == LK_F32) {
-        memcpy(bytes, values, n * sizeof *values);
-        return;
-    }
     for (gsize i = 0; i < n; i++)
         halves[i] = lk_f16_from_float(values[i]);
 }
@@ -60,10 +54,13 @@ gboolean lk_upload_param(LkGpu *gpu, const LkGraphValue *value, const LkWeights 
 
     if (values == NULL)
         return FALSE;
-    bytes = g_malloc0(written);
+    if (value->type == LK_F32 && !is_convolution(p))
+        return lk_arena_write(arena, offset, values, size, error);
+    bytes = g_malloc(written);
+    memset(bytes + size, 0, written - size);
     if (is_convolution(p))
         lk_gpu_weights_pack(gpu, convolution_op(p), p->o, p->i, p->k, value->type, values, bytes);
     else
-        pack_plain(value->type, values, n, bytes);
+        pack_halves(values, n, (guint16 *)(gpointer)bytes);
     return lk_arena_write(arena, offset, bytes, written, error);
 }
