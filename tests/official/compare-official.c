@@ -34,7 +34,8 @@ static char **only_inputs, **only_strengths;
 static gint64 seed = -1;
 
 static const GOptionEntry entries[] = {
-    {"golden", 0, 0, G_OPTION_ARG_FILENAME, &golden_folder, "Folder of goldens", "DIR"},
+    {"golden", 0, 0, G_OPTION_ARG_FILENAME, &golden_folder,
+     "Folder of goldens (default: $LIKENESS_GOLDEN, or ../shared/golden beside the source tree)", "DIR"},
     {"input", 0, 0, G_OPTION_ARG_STRING_ARRAY, &only_inputs, "Only this input; may be given several times",
      "NAME"},
     {"strength", 0, 0, G_OPTION_ARG_STRING_ARRAY, &only_strengths,
@@ -285,8 +286,8 @@ static void compare_all(Comparison *comparison)
     g_print(
         "weights %s, computed with %s; limits: stages %.0e, pictures %.0f dB; weights %.0f MiB and features "
         "%.0f MiB on the device (every stage kept)\n",
-        weights, storage, comparison->limits.stage, comparison->limits.picture, (double)(memory.encoder + memory.weights) / (1 << 20),
-        (double)memory.activations / (1 << 20));
+        weights, storage, comparison->limits.stage, comparison->limits.picture,
+        (double)(memory.encoder + memory.weights) / (1 << 20), (double)memory.activations / (1 << 20));
     for (guint i = 0; i < inputs->len; i++)
         if (is_wanted(only_inputs, g_ptr_array_index(inputs, i)))
             compare_input(comparison, g_ptr_array_index(inputs, i));
@@ -314,6 +315,14 @@ static int compare(LkGpu *gpu, LkModel *model, const Goldens *goldens, GError **
                              .worst_picture = INFINITY};
     compare_all(&comparison);
     return comparison.n_stages > 0 && comparison.n_pictures > 0 && comparison.n_wrong == 0 ? 0 : 1;
+}
+
+static char *default_goldens(void)
+{
+    const char *own = g_getenv("LIKENESS_GOLDEN"), *tests = g_getenv("LIKENESS_TEST_DATA");
+
+    return own ? g_strdup(own)
+               : g_build_filename(tests ? tests : "tests", "..", "..", "shared", "golden", NULL);
 }
 
 static int run(GError **error)
@@ -360,12 +369,14 @@ int main(int argc, char **argv)
     int status;
 
     g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error) || argc != 1 || golden_folder == NULL ||
-        !is_type(weights) || !is_type(storage)) {
+    if (!g_option_context_parse(context, &argc, &argv, &error) || argc != 1 || !is_type(weights) ||
+        !is_type(storage)) {
         g_printerr("compare-official: %s\n",
-                   error ? error->message : "--golden DIR is needed; --weights and --storage are f32 or f16");
+                   error ? error->message : "options only; --weights and --storage are f32 or f16");
         return 2;
     }
+    if (golden_folder == NULL)
+        golden_folder = default_goldens();
     status = run(&error);
     if (error != NULL)
         g_printerr("compare-official: %s\n", error->message);
