@@ -16,6 +16,7 @@ struct _LkMetadata {
     GExiv2Metadata *placeless; /* without location */
     guint orientation;
     gboolean adobe_rgb, thumbnail;
+    LkResolution resolution;
 };
 
 /* Where the pixels of the old file lay and how they were packed; its profile, which the encoders write; previews, which would
@@ -162,6 +163,27 @@ static gboolean find_thumbnail(GExiv2Metadata *metadata)
     return FALSE;
 }
 
+static double get_ratio(GExiv2Metadata *metadata, const char *tag)
+{
+    gint above = 0, below = 0;
+
+    return gexiv2_metadata_try_get_exif_tag_rational(metadata, tag, &above, &below, NULL) && above > 0 &&
+                   below > 0
+               ? (double)above / below
+               : 0.0;
+}
+
+static LkResolution read_resolution(GExiv2Metadata *metadata)
+{
+    const glong unit = gexiv2_metadata_try_get_tag_long(metadata, "Exif.Image.ResolutionUnit", NULL);
+
+    return (LkResolution){
+        .x = get_ratio(metadata, "Exif.Image.XResolution"),
+        .y = get_ratio(metadata, "Exif.Image.YResolution"),
+        .unit = unit >= 1 && unit <= 3 ? (guint)unit : 2,
+    };
+}
+
 LkMetadata *lk_metadata_read(GBytes *file)
 {
     LkMetadata *metadata = g_new0(LkMetadata, 1);
@@ -177,6 +199,7 @@ LkMetadata *lk_metadata_read(GBytes *file)
             metadata->orientation = orientation;
         metadata->adobe_rgb = says_adobe_rgb(metadata->whole);
         metadata->thumbnail = find_thumbnail(metadata->whole);
+        metadata->resolution = read_resolution(metadata->whole);
         metadata->placeless = open_metadata(file);
         clear_tags(metadata->placeless, places, G_N_ELEMENTS(places));
         clear_groups(metadata->placeless, place_groups, G_N_ELEMENTS(place_groups));
@@ -209,6 +232,11 @@ gboolean lk_metadata_is_adobe_rgb(const LkMetadata *metadata)
 gboolean lk_metadata_has_thumbnail(const LkMetadata *metadata)
 {
     return metadata->thumbnail;
+}
+
+LkResolution lk_metadata_resolution(const LkMetadata *metadata)
+{
+    return metadata->resolution;
 }
 
 static void set_if_there(GExiv2Metadata *metadata, const char *tag, glong value)

@@ -427,6 +427,7 @@ gboolean lk_original_save(const LkOriginal *original, const LkPatch *const *patc
                    .space = decoded->space,
                    .alpha = decoded->alpha,
                    .icc = decoded->icc,
+                   .resolution = lk_metadata_resolution(original->metadata),
                    .row = output_row};
 
     if (!check_side(decoded, format, path, error))

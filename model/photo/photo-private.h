@@ -68,12 +68,19 @@ gboolean lk_heif_decode(const char *name, GBytes *file, LkDecoded *decoded, GErr
 /* Whether the bytes are an ISO base media file of the HEIF family. */
 gboolean lk_heif_is(GBytes *file);
 
+/* Pixels per unit: EXIF's ResolutionUnit, 1 (none), 2 (inch) or 3 (cm). 0 x 0: the file says nothing. */
+typedef struct {
+    double x, y;
+    guint unit;
+} LkResolution;
+
 /* Where an encoder gets a picture from: row by row, from the top, in LkDecoded's layout. */
 typedef struct {
     guint width, height, depth;
     LkSpace space; /* RGB or grey */
     gboolean alpha;
     GBytes *icc; /* NULL: sRGB */
+    LkResolution resolution;
     const void *(*row)(gpointer data, guint y);
     gpointer data;
 } LkRows;
@@ -121,6 +128,7 @@ void lk_metadata_free(LkMetadata *metadata);
 guint lk_metadata_orientation(const LkMetadata *metadata); /* 1 to 8; 1 where it says none */
 gboolean lk_metadata_is_adobe_rgb(const LkMetadata *metadata);
 gboolean lk_metadata_has_thumbnail(const LkMetadata *metadata);
+LkResolution lk_metadata_resolution(const LkMetadata *metadata);
 
 /* The metadata become those of an upright sRGB or own-space picture of width x height. */
 void lk_metadata_set_upright(LkMetadata *metadata, guint width, guint height, gboolean now_srgb);

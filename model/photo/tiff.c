@@ -445,6 +445,12 @@ static void describe(TIFF *tiff, const LkRows *rows, guint samples)
     TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_ADOBE_DEFLATE);
     TIFFSetField(tiff, TIFFTAG_PREDICTOR, PREDICTOR_HORIZONTAL);
     TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, (uint32_t)CLAMP(STRIP_SIZE / row_size, 1, rows->height));
+    /* exiv2 counts these among what belongs to the pixels, and would not write them. */
+    if (rows->resolution.x > 0.0 && rows->resolution.y > 0.0) {
+        TIFFSetField(tiff, TIFFTAG_XRESOLUTION, rows->resolution.x);
+        TIFFSetField(tiff, TIFFTAG_YRESOLUTION, rows->resolution.y);
+        TIFFSetField(tiff, TIFFTAG_RESOLUTIONUNIT, (int)rows->resolution.unit);
+    }
     if (rows->alpha)
         TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, 1, &alpha);
     if (rows->icc)

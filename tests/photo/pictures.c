@@ -162,12 +162,21 @@ guint test_folder_count(const char *folder)
     return n;
 }
 
-LkPhoto *test_open_bytes(const char *folder, const char *name, const guint8 *data, gsize size, GError **error)
+char *test_write_bytes(const char *folder, const char *name, const guint8 *data, gsize size)
 {
-    g_autofree char *path = g_build_filename(folder, name, NULL);
+    char *path = g_build_filename(folder, name, NULL);
 
+    /* Without CONSISTENT, GLib does not shorten a longer file. */
+    g_unlink(path);
     g_assert_true(g_file_set_contents_full(path, (const char *)data, (gssize)size, G_FILE_SET_CONTENTS_NONE,
                                            0600, NULL));
+    return path;
+}
+
+LkPhoto *test_open_bytes(const char *folder, const char *name, const guint8 *data, gsize size, GError **error)
+{
+    g_autofree char *path = test_write_bytes(folder, name, data, size);
+
     return lk_photo_open(path, error);
 }
 

@@ -35,6 +35,9 @@ char *test_folder(void);
 void test_folder_remove(char *folder); /* also frees it */
 guint test_folder_count(const char *folder);
 
+/* Writes a file and gives its path. */
+char *test_write_bytes(const char *folder, const char *name, const guint8 *data, gsize size);
+
 /* Writes a file and opens it as a photo. */
 LkPhoto *test_open_bytes(const char *folder, const char *name, const guint8 *data, gsize size,
                          GError **error);
