@@ -14,11 +14,11 @@ typedef struct {
     /* NULL-terminated: checkpoints (.pth), directions (.pt, .npy), tables, or folders in which everything that is known is
      * taken, such as a copy of the official repository. */
     const char *const *files;
-    const char *
-        base; /* model file that directions are added to; NULL: the built-in one. Not used with a checkpoint */
-    const char
-        *name;    /* the model's name with a checkpoint, else the direction's; NULL: from the file's name */
-    gboolean f32; /* a checkpoint's matrices and kernels in F32 instead of F16 */
+    /* Model file that directions are added to; NULL: the built-in one. Not used with a checkpoint. */
+    const char *base;
+    /* The model's name with a checkpoint, else the direction's where there is one; NULL: from the file's name. */
+    const char *name;
+    gboolean f32;       /* a checkpoint's matrices and kernels in F32 instead of F16 */
     const char *output; /* may be base, whose place it then takes; none of files */
 } LkImport;
 

@@ -13,8 +13,8 @@ typedef struct {
     char *name; /* as in a model file: e4e., generator., latent_avg */
     guint n_dims;
     guint64 shape[4];
-    gboolean
-        used; /* FALSE: part of the checkpoint (the mapping network, counters, filters ...), not of a model file */
+    /* FALSE: part of the checkpoint (the mapping network, counters, filters ...), not of a model file. */
+    gboolean used;
 } LkExpectedTensor;
 
 /* All tensors of the configuration, in the order of the networks: a GPtrArray of LkExpectedTensor. se_hidden: divisor of a

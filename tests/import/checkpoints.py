@@ -72,9 +72,10 @@ def used(state):
     return {name: value.float().numpy() for name, value in state.items() if not name.endswith("num_batches_tracked")}
 
 
-def write_directly(path, config, state):
-    """The same weights as a model file, by the training package's writer."""
-    export.write(path, used(state), export.metadata(config, {}, "direct", "GPL-3.0-or-later"))
+def write_directly(path, config, state, age):
+    """The same weights and a direction as a model file, by the training package's writer."""
+    metadata = export.metadata(config, {"age": {"label": "Age", "safe": [-3, 3]}}, "direct", "GPL-3.0-or-later")
+    export.write(path, {**used(state), "direction.age": age}, metadata)
 
 
 def read_model(path):

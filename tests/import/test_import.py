@@ -189,20 +189,26 @@ class ImportTest(unittest.TestCase):
         self.assert_weights("out.safetensors", self.state, False)
 
     def test_picture(self):
-        """The imported model gives the picture of the same weights written by another program."""
+        """The imported model gives the pictures of the same weights written by another program."""
         from PIL import Image
         y, x = np.mgrid[0:32, 0:32]
         Image.fromarray(np.stack([x * 8, y * 8, (x ^ y) * 8], -1).astype(np.uint8)).save("input.png")
+        age = np.random.default_rng(1).normal(0, 0.3, (1, self.config["w_dim"])).astype(np.float32)
+        np.save("age.npy", age)
         self.save()
-        name = os.path.basename(self.imports("small.pth", "--f32", "--name", "mine")).partition(".")[0]
-        checkpoints.write_directly("direct.safetensors", self.config, self.state)
-        for model, out in ((name, "imported.png"), ("direct.safetensors", "direct.png")):
-            done = self.cli("invert", "input.png", "--aligned", "--model", model, "-o", out)
-            self.assertEqual(done.returncode, 0, done.stderr)
-        pictures = [np.asarray(Image.open(out)) for out in ("imported.png", "direct.png")]
-        self.assertEqual(pictures[0].shape, (64, 64, 3))
-        self.assertGreater(pictures[0].std(), 5)
-        self.assertTrue((pictures[0] == pictures[1]).all())
+        self.imports("small.pth", "age.npy", "--f32", "--name", "mine")
+        checkpoints.write_directly("direct.safetensors", self.config, self.state, age)
+        pictures = {}
+        for model in ("mine", "direct.safetensors"):
+            for command in (["invert"], ["edit", "--set", "age=2"]):
+                done = self.cli(*command, "input.png", "--aligned", "--model", model, "-o", "out.png")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                pictures[model, command[0]] = np.asarray(Image.open("out.png")).astype(int)
+        for command in ("invert", "edit"):
+            self.assertEqual(pictures["mine", command].shape, (64, 64, 3))
+            self.assertGreater(pictures["mine", command].std(), 5)
+            self.assertTrue((pictures["mine", command] == pictures["direct.safetensors", command]).all())
+        self.assertGreater(np.abs(pictures["mine", "edit"] - pictures["mine", "invert"]).mean(), 1)
 
     def test_folder(self):
         """A checkpoint and a direction found in a folder, another one given, and what cannot be used."""
