@@ -48,13 +48,16 @@ static void lk_application_activate(GApplication *application)
     gtk_window_present(GTK_WINDOW(get_window(LK_APPLICATION(application))));
 }
 
-/* One photo at a time: of several files the first. */
+/* One photo at a time: of several the first. */
 static void lk_application_open(GApplication *application, GFile **files, int n_files, const char *hint)
 {
     LkWindow *window = get_window(LK_APPLICATION(application));
+    g_autoptr(GListStore) list = g_list_store_new(G_TYPE_FILE);
 
-    lk_window_open(window, files[0]);
+    for (int i = 0; i < n_files; i++)
+        g_list_store_append(list, files[i]);
     gtk_window_present(GTK_WINDOW(window));
+    lk_window_take_files(window, G_LIST_MODEL(list));
 }
 
 static int lk_application_handle_local_options(GApplication *app, GVariantDict *options)

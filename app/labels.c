@@ -2,8 +2,10 @@
 #include "likeness-config.h"
 
 #include "labels.h"
+#include "model.h"
 
 #include <glib/gi18n.h>
+#include <string.h>
 
 /* Of the built-in model and of the published edits. They are in no order: gettext looks them up. */
 static const char *const known_labels[] G_GNUC_UNUSED = {
@@ -65,19 +67,12 @@ static const char *const known_labels[] G_GNUC_UNUSED = {
     N_("Wrinkles"),
 };
 
+/* The published edits' groups are called after their methods, in every language. */
 static const struct {
     const char *name, *heading;
 } known_groups[] = {
-    {"face", N_("Face")},
-    {"hair", N_("Hair")},
-    {"head", N_("Head")},
-    {"light", N_("Light")},
-    /* The methods' names are the same in every language. */
-    {"interfacegan", "InterfaceGAN"},
-    {"ganspace", "GANSpace"},
-    {"styleclip", "StyleCLIP"},
-    {"gradctrl", "GradCtrl"},
-    {"stylespace", "StyleSpace"},
+    {"", N_("Sliders")},  {"face", N_("Face")},   {"hair", N_("Hair")},
+    {"head", N_("Head")}, {"light", N_("Light")},
 };
 
 const char *lk_label_of_direction(const char *label)
@@ -92,4 +87,17 @@ const char *lk_label_of_group(const char *group)
         if (g_str_equal(known_groups[i].name, group))
             return _(known_groups[i].heading);
     return group;
+}
+
+char *lk_label_of_model(const char *path)
+{
+    g_autofree char *builtin = lk_model_builtin_path();
+    char *name;
+
+    if (strcmp(path, builtin) == 0)
+        return g_strdup(C_("model", "Built-in"));
+    name = g_filename_display_basename(path);
+    if (g_str_has_suffix(name, LK_MODEL_SUFFIX))
+        name[strlen(name) - strlen(LK_MODEL_SUFFIX)] = '\0';
+    return name;
 }

@@ -389,6 +389,11 @@ static void on_search(GSimpleAction *action, GVariant *parameter, gpointer data)
     lk_panel_search(LK_WINDOW(data)->panel);
 }
 
+static void on_cancel_import(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    lk_window_cancel_import(data);
+}
+
 /* ---- table --------------------------------------------------------------------------------------- */
 
 static void enable(LkWindow *window, const char *name, gboolean enabled)
@@ -410,6 +415,9 @@ void lk_window_update_actions(LkWindow *window)
     enable(window, "open-sample", window->session != NULL && window->sample != NULL);
     enable(window, "inversion", photo && lk_session_get_state(window->session) != LK_SESSION_OPENING);
     enable(window, "search", photo && lk_panel_can_search(window->panel));
+    enable(window, "import", window->import == NULL);
+    enable(window, "import-folder", window->import == NULL);
+    enable(window, "import-from", window->import == NULL);
     enable(window, "undo", photo && lk_history_can_undo(window->history));
     enable(window, "redo", photo && lk_history_can_redo(window->history));
     enable(window, "reset", photo && lk_session_get_modified(window->session));
@@ -433,6 +441,10 @@ void lk_window_add_actions(LkWindow *window)
         {"zoom-fit", on_zoom_fit},
         {"zoom-pixels", on_zoom_pixels},
         {"search", on_search},
+        {"import", lk_window_import},
+        {"import-folder", lk_window_import_folder},
+        {"import-from", lk_window_import_from, "s"},
+        {"cancel-import", on_cancel_import},
         {"inversion", NULL, "s", "'styleres'", on_inversion_changed},
         {"model", NULL, "ay", "b''", lk_window_choose_model},
     };

@@ -1,30 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "likeness-config.h"
 
+#include "labels.h"
 #include "window-private.h"
 
 #include <glib/gi18n.h>
 #include <string.h>
-
-/* ---- names --------------------------------------------------------------------------------------- */
 
 static gboolean is_builtin(const char *path)
 {
     g_autofree char *builtin = lk_model_builtin_path();
 
     return strcmp(path, builtin) == 0;
-}
-
-char *lk_window_model_label(const char *path)
-{
-    g_autofree char *name = NULL;
-
-    if (path == NULL || is_builtin(path))
-        return g_strdup(C_("model", "Built-in"));
-    name = g_filename_display_basename(path);
-    if (g_str_has_suffix(name, LK_MODEL_SUFFIX))
-        name[strlen(name) - strlen(LK_MODEL_SUFFIX)] = '\0';
-    return g_steal_pointer(&name);
 }
 
 /* ---- menu ---------------------------------------------------------------------------------------- */
@@ -37,7 +24,7 @@ static GVariant *target_of(const char *path)
 
 static void append_model(GMenu *menu, const char *path)
 {
-    g_autofree char *label = lk_window_model_label(path);
+    g_autofree char *label = lk_label_of_model(path);
     g_auto(GStrv) parts = g_strsplit(label, "_", -1);
     /* A single underscore would be taken for a mnemonic's. */
     g_autofree char *escaped = g_strjoinv("__", parts);
@@ -111,7 +98,7 @@ static void on_model_set(GObject *source, GAsyncResult *result, gpointer data)
 
 static void switch_model(LkWindow *window, LkModel *model)
 {
-    g_autofree char *label = lk_window_model_label(lk_model_path(model));
+    g_autofree char *label = lk_label_of_model(lk_model_path(model));
     /* Translators: %s is a model's name */
     g_autofree char *text = g_strdup_printf(_("Changing to the model “%s”"), label);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * window-private.h - what window.c (the window as a whole), window-actions.c (what can be done in it) and
- * window-models.c (which model it works with) share.
+ * window-private.h - what window.c (the window as a whole), window-actions.c (what can be done in it),
+ * window-models.c (which model it works with) and window-import.c (where models come from) share.
  */
 #pragma once
 
@@ -11,6 +11,8 @@
 #include "window.h"
 
 G_BEGIN_DECLS
+
+typedef struct _LkWindowImport LkWindowImport; /* one that is under way */
 
 struct _LkWindow {
     AdwApplicationWindow parent_instance;
@@ -26,7 +28,11 @@ struct _LkWindow {
     GtkRevealer *opening;
     GtkLabel *opening_text;
     GtkRevealer *working;
+    GtkMenuButton *menu_button;
     GMenu *models; /* a choice of models, in the main menu */
+    GtkRevealer *import_bar;
+    GtkLabel *import_title, *import_step;
+    GtkProgressBar *import_progress;
 
     GSettings *settings;             /* NULL: nothing is remembered */
     char *sample;                    /* path of a sample photo, NULL if there is none */
@@ -38,6 +44,7 @@ struct _LkWindow {
     GCancellable *cancellable;       /* of the photo being opened */
     GCancellable *model_cancellable; /* of the newest change of the model */
     gpointer loading;                /* the newest task that reads a model file, or NULL; not owned */
+    LkWindowImport *import;          /* NULL: none */
     GtkFileChooserNative *chooser;
 };
 
@@ -61,6 +68,12 @@ void lk_window_load_usual_model(LkWindow *window); /* the one in use last, if it
 void lk_window_choose_model(GSimpleAction *action, GVariant *target, gpointer data);
 void lk_window_show_model(LkWindow *window);
 void lk_window_list_models(LkWindow *window);
-char *lk_window_model_label(const char *path); /* free with g_free */
+
+/* window-import.c. The first three are actions; what is to be imported is looked at, and the person asked. */
+void lk_window_import(GSimpleAction *action, GVariant *parameter, gpointer data);
+void lk_window_import_folder(GSimpleAction *action, GVariant *parameter, gpointer data);
+void lk_window_import_from(GSimpleAction *action, GVariant *path, gpointer data);
+void lk_window_cancel_import(LkWindow *window);
+void lk_window_forget_import(LkWindow *window); /* the window goes away */
 
 G_END_DECLS

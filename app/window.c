@@ -225,12 +225,12 @@ static void on_active_changed(LkWindow *window, GParamSpec *pspec, gpointer data
 
 static gboolean on_drop(GtkDropTarget *target, const GValue *value, double x, double y, LkWindow *window)
 {
-    GSList *files = g_value_get_boxed(value);
+    g_autoptr(GListStore) files = g_list_store_new(G_TYPE_FILE);
 
-    if (files == NULL)
-        return FALSE;
-    lk_window_open(window, files->data);
-    return TRUE;
+    for (GSList *file = g_value_get_boxed(value); file != NULL; file = file->next)
+        g_list_store_append(files, file->data);
+    lk_window_take_files(window, G_LIST_MODEL(files));
+    return g_list_model_get_n_items(G_LIST_MODEL(files)) > 0;
 }
 
 /* ---- window -------------------------------------------------------------------------------------- */
@@ -253,6 +253,7 @@ static void lk_window_dispose(GObject *object)
         g_cancellable_cancel(window->cancellable);
     if (window->model_cancellable != NULL)
         g_cancellable_cancel(window->model_cancellable);
+    lk_window_forget_import(window);
     g_clear_object(&window->cancellable);
     g_clear_object(&window->model_cancellable);
     g_clear_object(&window->chooser);
@@ -282,6 +283,11 @@ static void bind_children(GtkWidgetClass *widget_class)
     gtk_widget_class_bind_template_child(widget_class, LkWindow, opening_text);
     gtk_widget_class_bind_template_child(widget_class, LkWindow, working);
     gtk_widget_class_bind_template_child(widget_class, LkWindow, models);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, menu_button);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, import_bar);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, import_title);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, import_step);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, import_progress);
 }
 
 static void lk_window_class_init(LkWindowClass *klass)
@@ -298,7 +304,6 @@ static void lk_window_class_init(LkWindowClass *klass)
     gtk_widget_class_bind_template_callback(widget_class, on_key_pressed);
     gtk_widget_class_bind_template_callback(widget_class, on_key_released);
     gtk_widget_class_bind_template_callback(widget_class, on_slider_changed);
-    gtk_widget_class_bind_template_callback(widget_class, lk_window_list_models);
 }
 
 static void add_drop_target(LkWindow *window)
@@ -313,6 +318,8 @@ static void lk_window_init(LkWindow *window)
 {
     gtk_widget_init_template(GTK_WIDGET(window));
     g_signal_connect(window->opening, "notify::child-revealed", G_CALLBACK(on_opening_faded), NULL);
+    g_signal_connect_swapped(gtk_menu_button_get_popover(window->menu_button), "show",
+                             G_CALLBACK(lk_window_list_models), window);
     add_drop_target(window);
     bind_settings(window);
     window->sample = lk_sample_path();

@@ -6,7 +6,8 @@
  * Actions, also over D-Bus where GtkApplication exports them: win.open, win.open-sample, win.export,
  * win.export-to (string: path), win.undo, win.redo, win.reset, win.compare (boolean state), win.zoom-*, win.show-panel,
  * win.search, win.inversion (string state: styleres or e4e), win.model (byte string state: path, or empty for the built-in
- * one), win.choose-model.
+ * one), win.choose-model, win.import, win.import-folder,
+ * win.import-from (string: path), win.cancel-import.
  */
 #pragma once
 
@@ -25,6 +26,9 @@ LkWindow *lk_window_new(AdwApplication *application, const char *model, const ch
 
 /* Opens a photo as soon as the model is there. An older one stays until, and unless, this one is open. */
 void lk_window_open(LkWindow *window, GFile *file);
+
+/* From outside, or dropped: a photo is opened, a model is changed to, what can be imported is, after a question. */
+void lk_window_take_files(LkWindow *window, GListModel *files);
 
 /* NULL until the model is read. */
 LkSession *lk_window_get_session(LkWindow *window);

@@ -1,113 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The window as a person uses it: the real program with its real session and model, a pointer and a keyboard
- * by XTest. The tests run inside the application, one after the other, on one window.
+ * The window with the built-in model: opening, sliders, undo, compare, zoom, export, errors.
  */
 #include "likeness-config.h"
 
-#include "application.h"
 #include "input.h"
-#include "panel.h"
 #include "paths.h"
-#include "probe.h"
-#include "window.h"
+#include "person.h"
 
-#include <glib/gstdio.h>
 #include <png.h>
-
-#define FIRST_PICTURE 240 /* seconds; programs may have to be compiled on a busy machine without a GPU */
-#define PICTURE       120
-
-static GApplication *application;
-static LkWindow *window;
-static LkCanvas *canvas;
-static LkPanel *panel;
-static char *folder; /* for what the tests write */
-static int status;
-
-static LkSession *session(void)
-{
-    return lk_window_get_session(window);
-}
-
-static gboolean is_ready(void)
-{
-    return session() != NULL && lk_session_get_state(session()) == LK_SESSION_READY;
-}
-
-/* A picture of the values of now is shown. */
-static gboolean is_settled(void)
-{
-    return is_ready() && probe_shows(canvas, lk_session_get_picture(session()));
-}
-
-static GtkWidget *scale_of(guint direction)
-{
-    return lk_slider_get_scale(lk_panel_get_slider(panel, direction));
-}
-
-static GtkWidget *button_with_icon(const char *icon)
-{
-    GtkWidget *button = probe_find(GTK_WIDGET(window), GTK_TYPE_BUTTON, "icon-name", icon);
-
-    g_assert_nonnull(button);
-    return button;
-}
-
-static gboolean slider_is(guint direction, double value)
-{
-    return ABS(lk_slider_get_value(lk_panel_get_slider(panel, direction)) - value) < 1e-5 &&
-           ABS(lk_session_get_value(session(), direction) - value) < 1e-5;
-}
-
-static void middle_of(GtkWidget *widget, double *x, double *y)
-{
-    *x = gtk_widget_get_width(widget) / 2.0;
-    *y = gtk_widget_get_height(widget) / 2.0;
-}
-
-static void press_on(GtkWidget *widget)
-{
-    double x, y;
-
-    middle_of(widget, &x, &y);
-    input_move(widget, x, y);
-    input_button(TRUE);
-    probe_run(100);
-}
-
-/* The pointer does not rest on the widget: a tooltip that comes up may lie in the way of the next click. */
-static void click(GtkWidget *widget)
-{
-    double x, y;
-
-    press_on(widget);
-    input_button(FALSE);
-    middle_of(GTK_WIDGET(canvas), &x, &y);
-    input_move(GTK_WIDGET(canvas), x, y);
-    probe_run(100);
-}
-
-static void type(guint keyval)
-{
-    input_key(keyval, TRUE);
-    input_key(keyval, FALSE);
-    probe_run(50);
-}
-
-static guint64 hash_of(LkPhoto *photo)
-{
-    g_autoptr(GBytes) bytes = lk_photo_bytes(photo);
-
-    return g_bytes_hash(bytes);
-}
-
-static guint64 canvas_hash(void)
-{
-    g_autoptr(LkPhoto) grabbed = probe_grab(canvas);
-
-    return hash_of(grabbed);
-}
 
 /* ---- tests --------------------------------------------------------------------------------------- */
 
@@ -291,30 +192,6 @@ static void test_zoom(void)
     PROBE_WAIT(is_settled(), PICTURE);
 }
 
-static void on_activated(GObject *bus, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
-
-    g_assert_no_error(error);
-}
-
-/* The way of scripts: the action that GTK exports on the bus. */
-static void activate_on_bus(const char *action, GVariant *parameter)
-{
-    GDBusConnection *bus = g_application_get_dbus_connection(application);
-    g_autofree char *path = g_strdup_printf("%s/window/%u", g_application_get_dbus_object_path(application),
-                                            gtk_application_window_get_id(GTK_APPLICATION_WINDOW(window)));
-    GVariantBuilder parameters;
-
-    g_assert_nonnull(bus);
-    g_variant_builder_init(&parameters, G_VARIANT_TYPE("av"));
-    g_variant_builder_add(&parameters, "v", parameter);
-    g_dbus_connection_call(bus, LK_APP_ID, path, "org.gtk.Actions", "Activate",
-                           g_variant_new("(sav@a{sv})", action, &parameters, g_variant_new("a{sv}", NULL)),
-                           NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_activated, NULL);
-}
-
 /* Read by libpng itself, not by the code that may share a mistake with the writer. */
 static LkPhoto *read_png(const char *path)
 {
@@ -326,11 +203,6 @@ static LkPhoto *read_png(const char *path)
     pixels = g_malloc(PNG_IMAGE_SIZE(image));
     g_assert_true(png_image_finish_read(&image, NULL, pixels, 0, NULL));
     return lk_photo_new(image.width, image.height, pixels);
-}
-
-static GtkWidget *find_message(const char *text)
-{
-    return probe_find(GTK_WIDGET(window), GTK_TYPE_LABEL, "label", text);
 }
 
 static void test_export(void)
@@ -412,29 +284,6 @@ static void test_no_model(void)
     gtk_window_destroy(GTK_WINDOW(other));
 }
 
-/* ---- the application ----------------------------------------------------------------------------- */
-
-static gboolean run_tests(gpointer data)
-{
-    window = LK_WINDOW(gtk_application_get_active_window(GTK_APPLICATION(application)));
-    canvas = LK_CANVAS(probe_find(GTK_WIDGET(window), LK_TYPE_CANVAS, NULL, NULL));
-    panel = LK_PANEL(probe_find(GTK_WIDGET(window), LK_TYPE_PANEL, NULL, NULL));
-    PROBE_WAIT(gtk_widget_get_mapped(GTK_WIDGET(window)), 30);
-    input_open();
-    input_focus(GTK_WIDGET(window));
-    status = g_test_run();
-    input_close();
-    gtk_window_close(GTK_WINDOW(window));
-    return G_SOURCE_REMOVE;
-}
-
-static void on_window_added(GtkApplication *app, GtkWindow *added, gpointer data)
-{
-    if (window == NULL)
-        g_idle_add(run_tests, NULL);
-    g_signal_handlers_disconnect_by_func(app, on_window_added, data);
-}
-
 static void add_tests(void)
 {
     g_test_add_func("/ui/open", test_open);
@@ -452,19 +301,6 @@ static void add_tests(void)
     g_test_add_func("/ui/no-model", test_no_model);
 }
 
-static void remove_folder(void)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-        g_unlink(path);
-    }
-    g_rmdir(folder);
-    g_free(folder);
-}
-
 int main(int argc, char **argv)
 {
     g_autofree char *photo = lk_sample_path();
@@ -473,12 +309,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     if (photo == NULL)
         g_error("no sample photo in the data folder");
-    folder = g_dir_make_tmp("likeness-XXXXXX", NULL);
     add_tests();
-    application = G_APPLICATION(lk_application_new());
-    g_signal_connect(application, "window-added", G_CALLBACK(on_window_added), NULL);
-    status |= g_application_run(application, 4, arguments);
-    g_object_unref(application);
-    remove_folder();
-    return status;
+    return person_run(4, arguments, NULL);
 }
