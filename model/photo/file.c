@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* More than any picture of LK_PHOTO_MAX_PIXELS needs; keeps a wrong choice of file from filling the memory. */
@@ -37,6 +38,14 @@ GBytes *lk_file_read(const char *path, const char *name, GError **error)
         return NULL;
     }
     return g_bytes_new_take(data, size);
+}
+
+gboolean lk_file_ends_with(GBytes *file, const void *end, gsize size)
+{
+    gsize have;
+    const guint8 *data = g_bytes_get_data(file, &have);
+
+    return have >= size && memcmp(data + have - size, end, size) == 0;
 }
 
 /* Takes the descriptor over. */
@@ -73,19 +82,19 @@ gboolean lk_file_write(const char *path, LkEncode encode, const LkRows *rows, co
     g_autofree char *name = g_filename_display_basename(path);
     g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
     int fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0666), code;
-    gboolean encoded;
+    g_autoptr(GError) reason = NULL;
 
     if (fd < 0) {
         set_errno(error, errno, name, "written");
         return FALSE;
     }
-    encoded = encode_into(fd, encode, rows, options);
-    if (encoded)
-        errno = 0;
-    if (encoded && (!finish || finish(temporary, data)) && sync_and_rename(temporary, path))
+    if (encode_into(fd, encode, rows, options) && (!finish || finish(temporary, name, data, &reason)) &&
+        sync_and_rename(temporary, path))
         return TRUE;
     code = errno ? errno : EIO;
     g_unlink(temporary);
-    set_errno(error, code, name, "written");
+    if (!reason)
+        set_errno(&reason, code, name, "written");
+    g_propagate_error(error, g_steal_pointer(&reason));
     return FALSE;
 }

@@ -239,3 +239,8 @@ gboolean lk_jpeg_encode(const LkRows *rows, const LkExportOptions *options, FILE
     g_free(encoder.row);
     return done;
 }
+
+gboolean lk_jpeg_is_whole(GBytes *file)
+{
+    return lk_file_ends_with(file, "\xff\xd9", 2);
+}

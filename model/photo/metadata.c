@@ -273,13 +273,21 @@ void lk_metadata_set_upright(LkMetadata *metadata, guint width, guint height, gb
     g_mutex_unlock(&lock);
 }
 
+static gboolean holds_anything(GExiv2Metadata *metadata)
+{
+    g_autofree char *comment = gexiv2_metadata_try_get_comment(metadata, NULL);
+
+    return gexiv2_metadata_has_exif(metadata) || gexiv2_metadata_has_xmp(metadata) ||
+           gexiv2_metadata_has_iptc(metadata) || (comment && *comment);
+}
+
 gboolean lk_metadata_write(LkMetadata *metadata, const char *path, GBytes *thumbnail, gboolean strip_location)
 {
     GExiv2Metadata *to_write = strip_location ? metadata->placeless : metadata->whole;
     gboolean written;
     gsize size;
 
-    if (!to_write)
+    if (!to_write || !holds_anything(to_write))
         return TRUE;
     g_mutex_lock(&lock);
     gexiv2_metadata_try_erase_exif_thumbnail(to_write, NULL);

@@ -9,6 +9,7 @@
 
 #include "photo-private.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -28,14 +29,15 @@ typedef struct {
     const char *endings; /* separated by spaces */
     guint max_side, max_depth;
     LkEncode encode;
+    LkIsWhole is_whole;
     const char *title;
 } Format;
 
 static const Format formats[] = {
-    [LK_FILE_PNG] = {"png", G_MAXINT32, 16, lk_png_encode, "PNG"},
-    [LK_FILE_JPEG] = {"jpg jpeg jpe", 65500, 8, lk_jpeg_encode, "JPEG"},
-    [LK_FILE_TIFF] = {"tif tiff", G_MAXINT32, 16, lk_tiff_encode, "TIFF"},
-    [LK_FILE_WEBP] = {"webp", 16383, 8, lk_webp_encode, "WebP"},
+    [LK_FILE_PNG] = {"png", G_MAXINT32, 16, lk_png_encode, lk_png_is_whole, "PNG"},
+    [LK_FILE_JPEG] = {"jpg jpeg jpe", 65500, 8, lk_jpeg_encode, lk_jpeg_is_whole, "JPEG"},
+    [LK_FILE_TIFF] = {"tif tiff", G_MAXINT32, 16, lk_tiff_encode, lk_tiff_is_whole, "TIFF"},
+    [LK_FILE_WEBP] = {"webp", 16383, 8, lk_webp_encode, lk_webp_is_whole, "WebP"},
 };
 
 static gboolean starts_with(GBytes *file, const void *magic, gsize size)
@@ -392,12 +394,30 @@ typedef struct {
     GBytes *thumbnail;
 } Finish;
 
-static gboolean write_metadata(const char *temporary, gpointer data)
+static gboolean is_whole(const char *path, const Format *format)
+{
+    g_autoptr(GMappedFile) mapped = g_mapped_file_new(path, FALSE, NULL);
+    g_autoptr(GBytes) file = mapped ? g_mapped_file_get_bytes(mapped) : NULL;
+
+    return file && format->is_whole(file);
+}
+
+static gboolean write_metadata(const char *temporary, const char *name, gpointer data, GError **error)
 {
     const Finish *finish = data;
+    const Format *format = &formats[finish->options->format];
+    const gboolean written = lk_metadata_write(finish->original->metadata, temporary, finish->thumbnail,
+                                               finish->options->strip_location);
 
-    return lk_metadata_write(finish->original->metadata, temporary, finish->thumbnail,
-                             finish->options->strip_location);
+    if (!is_whole(temporary, format)) {
+        errno = ENOSPC;
+        return FALSE;
+    }
+    if (!written)
+        g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_FORMAT,
+                    "%s cannot be written: the photo's metadata do not fit into a %s file.", name,
+                    format->title);
+    return written;
 }
 
 static gboolean check_side(const LkDecoded *decoded, const Format *format, const char *path, GError **error)

@@ -96,6 +96,16 @@ gboolean lk_png_encode(const LkRows *rows, const LkExportOptions *options, FILE 
 gboolean lk_tiff_encode(const LkRows *rows, const LkExportOptions *options, FILE *stream);
 gboolean lk_webp_encode(const LkRows *rows, const LkExportOptions *options, FILE *stream);
 
+/* Whether a finished file has its end: exiv2, which writes it last, does not notice a disk that fills up. */
+typedef gboolean (*LkIsWhole)(GBytes *file);
+gboolean lk_jpeg_is_whole(GBytes *file);
+gboolean lk_png_is_whole(GBytes *file);
+gboolean lk_tiff_is_whole(GBytes *file);
+gboolean lk_webp_is_whole(GBytes *file);
+
+/* Whether the file's last bytes are these. */
+gboolean lk_file_ends_with(GBytes *file, const void *end, gsize size);
+
 /* ICC profiles made from what other tags say. */
 GBytes *lk_colour_profile(const double white[2], const double primaries[3][2], double gamma);
 GBytes *lk_colour_adobe_rgb(void);
@@ -133,15 +143,16 @@ LkResolution lk_metadata_resolution(const LkMetadata *metadata);
 /* The metadata become those of an upright sRGB or own-space picture of width x height. */
 void lk_metadata_set_upright(LkMetadata *metadata, guint width, guint height, gboolean now_srgb);
 
-/* Into a finished file. thumbnail: a JPEG, or NULL for none. */
+/* Into a finished file. thumbnail: a JPEG, or NULL for none. FALSE where exiv2 failed, perhaps with errno. */
 gboolean lk_metadata_write(LkMetadata *metadata, const char *path, GBytes *thumbnail,
                            gboolean strip_location);
 
 /* A file's bytes, if it may be a picture. */
 GBytes *lk_file_read(const char *path, const char *name, GError **error);
 
-/* Encodes into a temporary file beside path, lets finish (or NULL) work on it, and moves it to path. */
-typedef gboolean (*LkFinish)(const char *temporary, gpointer data);
+/* Encodes into a temporary file beside path, lets finish (or NULL) work on it, and moves it to path. finish may leave the
+ * error to what errno says. */
+typedef gboolean (*LkFinish)(const char *temporary, const char *name, gpointer data, GError **error);
 gboolean lk_file_write(const char *path, LkEncode encode, const LkRows *rows, const LkExportOptions *options,
                        LkFinish finish, gpointer data, GError **error);
 

@@ -223,3 +223,8 @@ gboolean lk_png_encode(const LkRows *rows, const LkExportOptions *options, FILE 
     png_destroy_write_struct(&png, &info);
     return done;
 }
+
+gboolean lk_png_is_whole(GBytes *file)
+{
+    return lk_file_ends_with(file, "\0\0\0\0IEND\xae\x42\x60\x82", 12);
+}

@@ -404,22 +404,27 @@ static gboolean read_picture(TIFF *tiff, Decoder *decoder)
     return done && !decoder->failed;
 }
 
+static TIFF *open_tiff(GBytes *file, Decoder *decoder)
+{
+    TIFFOpenOptions *options = new_options(&decoder->failed);
+    TIFF *tiff;
+    gsize size;
+
+    decoder->data = g_bytes_get_data(file, &size);
+    decoder->size = size;
+    tiff = TIFFClientOpenExt("", "rm", decoder, read_data, write_nothing, seek_data, close_nothing, data_size,
+                             NULL, NULL, options);
+    TIFFOpenOptionsFree(options);
+    return tiff;
+}
+
 gboolean lk_tiff_decode(const char *name, GBytes *file, LkDecoded *decoded, GError **error)
 {
-    Decoder decoder = {.name = name, .decoded = decoded, .error = error};
-    TIFFOpenOptions *options = new_options(&decoder.failed);
     g_autoptr(GError) reason = NULL;
-    gboolean done;
-    gsize size;
-    TIFF *tiff;
+    Decoder decoder = {.name = name, .decoded = decoded, .error = &reason};
+    TIFF *tiff = open_tiff(file, &decoder);
+    const gboolean done = tiff && read_picture(tiff, &decoder);
 
-    decoder.error = &reason;
-    decoder.data = g_bytes_get_data(file, &size);
-    decoder.size = size;
-    tiff = TIFFClientOpenExt(name, "rm", &decoder, read_data, write_nothing, seek_data, close_nothing,
-                             data_size, NULL, NULL, options);
-    TIFFOpenOptionsFree(options);
-    done = tiff && read_picture(tiff, &decoder);
     if (tiff)
         TIFFClose(tiff);
     if (!done && !reason)
@@ -479,4 +484,19 @@ gboolean lk_tiff_encode(const LkRows *rows, const LkExportOptions *export_option
     failed |= !TIFFFlush(tiff);
     TIFFClose(tiff);
     return !failed;
+}
+
+/* The strips lie behind all else. */
+gboolean lk_tiff_is_whole(GBytes *file)
+{
+    Decoder decoder = {0};
+    TIFF *tiff = open_tiff(file, &decoder);
+    gboolean whole = tiff && !decoder.failed;
+
+    for (uint32_t i = 0; whole && i < TIFFNumberOfStrips(tiff); i++)
+        whole = TIFFGetStrileOffset(tiff, i) > 0 &&
+                TIFFGetStrileOffset(tiff, i) + TIFFGetStrileByteCount(tiff, i) <= decoder.size;
+    if (tiff)
+        TIFFClose(tiff);
+    return whole;
 }

@@ -158,3 +158,15 @@ gboolean lk_webp_encode(const LkRows *rows, const LkExportOptions *options, FILE
     WebPMemoryWriterClear(&writer);
     return done;
 }
+
+/* As long as its first chunk says. */
+gboolean lk_webp_is_whole(GBytes *file)
+{
+    const gsize size = g_bytes_get_size(file);
+    guint32 inside;
+
+    if (size < 12)
+        return FALSE;
+    memcpy(&inside, (const guint8 *)g_bytes_get_data(file, NULL) + 4, sizeof inside);
+    return size >= 8 + (gsize)GUINT32_FROM_LE(inside);
+}

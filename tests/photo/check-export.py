@@ -6,7 +6,9 @@ the same pixels and carry the same tags. What is read back is read by Pillow, ti
 usage: check-export.py PHOTO-RESAVE"""
 import io
 import json
+import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -554,11 +556,40 @@ def damaged(folder: Path) -> None:
     assert not list(folder.glob('never*'))
 
 
+def disk_full(folder: Path) -> None:
+    """A disk that fills up when the metadata are written, after the pixels: the old file stays."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (15000, 15000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    source = folder / 'full.png'
+    write(source, pattern(3, 8)[:20, :30] // 64, None)
+    exiv2(folder, TAGS + f'set Xmp.dc.description {"y" * 20000}\n', [source])
+    for suffix in ('.jpg', '.png', '.tif', '.webp'):
+        path = folder / f'full{suffix}'
+        before = path.read_bytes() if path.exists() else None
+        done = subprocess.run([RESAVE, source, path], stderr=subprocess.PIPE, text=True, preexec_fn=limit)
+        assert done.returncode == 1 and done.stderr.startswith(f'full{suffix} cannot be written: '), done
+        assert (path.read_bytes() if path.exists() else None) == before and len(list(folder.iterdir())) == 1, suffix
+
+
+def large_metadata(folder: Path) -> None:
+    """More than a JPEG's segment holds is no problem elsewhere, and a clear one there."""
+    source = folder / 'large.png'
+    write(source, pattern(3, 8), None)
+    exiv2(folder, f'set Xmp.dc.title {"x" * 70000}\n', [source])
+    assert fails(source, folder / 'large.jpg') == \
+        "large.jpg cannot be written: the photo's metadata do not fit into a JPEG file."
+    paths = [folder / f'copy{suffix}' for suffix in ('.png', '.tif', '.webp')]
+    resave(source, *paths)
+    assert all(len(found['XMP-dc', 'Title']) == 70000 for found in tags(paths).values())
+
+
 def main() -> int:
     checks = [(f'zero/{kind}', lambda folder, kind=kind: zero(folder, kind)) for kind in KINDS]
     checks += [(f.__name__.replace('_', '-'), f) for f in (location, thumbnail, large_thumbnail, colour, saturated, untagged,
                                                            tiff_layouts, grey_and_alpha, depth_and_quality, patch16,
-                                                           damaged)]
+                                                           damaged, disk_full, large_metadata)]
     if not shutil.which('exiftool') or not shutil.which('exiv2'):
         print('1..0 # SKIP needs exiftool and exiv2')
         return 0
