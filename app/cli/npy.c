@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 /* Version 1.0: magic, a little-endian length, then a Python literal filled up with spaces to a multiple of 64 bytes. */
@@ -70,8 +71,10 @@ static gboolean dump_edited_code(LkEditor *editor, const char *folder, GError **
                       (gsize)config->num_ws * config->w_dim, error);
 }
 
+/* Offsets that are all 0 have no file, nor may they seem to have that of another edit. */
 static gboolean dump_styles(LkEditor *editor, const char *folder, GError **error)
 {
+    g_autofree char *path = g_build_filename(folder, "styles.npy", NULL);
     const float *styles = lk_editor_edited_styles(editor);
     const guint n = lk_config_n_styles(lk_model_config(lk_editor_model(editor)));
     g_autofree char *shape = g_strdup_printf("%u,", n);
@@ -79,6 +82,7 @@ static gboolean dump_styles(LkEditor *editor, const char *folder, GError **error
     for (guint i = 0; i < n; i++)
         if (styles[i] != 0)
             return write_file(folder, "styles", shape, styles, n, error);
+    g_unlink(path);
     return TRUE;
 }
 

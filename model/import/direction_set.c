@@ -75,7 +75,7 @@ char *lk_direction_batch_beside(const LkDirectionBatch *batch, const char *name)
     return g_build_filename(folder, name, NULL);
 }
 
-char *lk_direction_make_name(const char *prefix, const char *text)
+static char *make_name(const char *prefix, const char *text)
 {
     GString *name = g_string_new(prefix);
     g_autofree char *start = prefix ? g_strconcat(prefix, "-", NULL) : NULL;
@@ -121,7 +121,7 @@ static void set_pair(JsonObject *object, const char *key, double first, double s
 
 JsonObject *lk_direction_batch_add(LkDirectionBatch *batch, const LkDirectionEntry *entry)
 {
-    g_autofree char *name = lk_direction_make_name(entry->prefix, entry->name);
+    g_autofree char *name = make_name(entry->prefix, entry->name);
     g_autofree char *label = make_label(entry->name);
     JsonObject *object = json_object_new();
 

@@ -17,7 +17,7 @@ typedef struct {
     const char *path;     /* of the file: for its stem, the files beside it, and sentences */
     const char *name;     /* that was asked for, or NULL */
     GPtrArray *entries;   /* JsonObject: members of "directions" */
-    GPtrArray *tensors;   /* direction_set.c's */
+    GPtrArray *tensors;   /* Tensor of direction_set.c */
     gboolean shares;      /* the entries share tensors: older directions of their kind must go */
     LkDirectionKind kind; /* that kind */
 } LkDirectionBatch;
@@ -37,9 +37,6 @@ typedef struct {
 
 /* A new entry, owned by the batch; members that only its kind has are added by the caller. */
 JsonObject *lk_direction_batch_add(LkDirectionBatch *batch, const LkDirectionEntry *entry);
-
-/* The name that the entry gets. Free with g_free. */
-char *lk_direction_make_name(const char *prefix, const char *text);
 
 /* Adds a tensor of the model file; takes values. */
 void lk_direction_batch_add_tensor(LkDirectionBatch *batch, char *name, guint n_dims, guint64 n_rows,

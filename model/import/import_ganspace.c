@@ -55,7 +55,7 @@ static gboolean check_components(const LkDirectionBatch *batch, const LkTorchVal
     return TRUE;
 }
 
-/* Shows where in the PCA the sliders are. components->std belongs to the batch. */
+/* components->std belongs to the batch. */
 static gboolean read_components(LkDirectionBatch *batch, LkTorchFile *file, Components *components,
                                 GError **error)
 {
