@@ -21,8 +21,12 @@ gboolean lk_checkpoint_is(const LkTorchFile *file)
 {
     const LkTorchValue *root = lk_torch_root(file);
 
-    return lk_torch_type(root) == LK_TORCH_DICT && lk_torch_find(root, "e4e") != NULL &&
-           lk_torch_find(root, "generator_smooth") != NULL && lk_torch_find(root, "latent_avg") != NULL;
+    if (lk_torch_type(root) != LK_TORCH_DICT)
+        return FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(networks); i++)
+        if (lk_torch_find(root, networks[i].dict) != NULL)
+            return TRUE;
+    return FALSE;
 }
 
 typedef struct {
@@ -85,6 +89,9 @@ static gboolean flatten(Checkpoint *checkpoint, GError **error)
 {
     const LkTorchValue *root = lk_torch_root(checkpoint->file);
 
+    for (guint i = 0; i < G_N_ELEMENTS(networks); i++)
+        if (lk_torch_find(root, networks[i].dict) == NULL)
+            return refuse(checkpoint, error, "the checkpoint has no %s", networks[i].dict);
     for (guint i = 0; i < lk_torch_n_items(root); i++) {
         const char *key = lk_torch_key(root, i), *prefix = network_prefix(key);
         const LkTorchValue *value = lk_torch_item(root, i);

@@ -12,7 +12,7 @@ G_BEGIN_DECLS
 
 /* ---- checkpoint.c ---- */
 
-/* Whether the tree looks like a StyleRes checkpoint: a dict with e4e, generator_smooth and latent_avg. */
+/* Whether the tree is meant as a StyleRes checkpoint: a dict with e4e or generator_smooth. */
 gboolean lk_checkpoint_is(const LkTorchFile *file);
 
 /* Works out the configuration from the shapes, compares every key and shape with the architecture (the error says what is
