@@ -24,13 +24,12 @@ typedef enum {
 } LkInversionMode;
 
 typedef enum {
-    LK_NET_KEEP_STAGES = 1 << 0, /* every dumpable tensor keeps its own memory, for lk_net_read_stage */
-    LK_NET_KEEP_ENCODER =
-        1 << 1, /* the encoder's weights stay on the device: many photos follow each other */
+    LK_NET_KEEP_STAGES = 1 << 0,  /* every dumpable tensor keeps its own memory, for lk_net_read_stage */
+    LK_NET_KEEP_ENCODER = 1 << 1, /* the encoder's weights stay on the device, for many photos in a row */
 } LkNetFlags;
 
-/* Uploads the weights, but for the encoder's, and records the streams. storage: LK_F32, or LK_F16 where the device has half_storage.
- * The net keeps a reference of model; gpu must outlive it. */
+/* Uploads the weights, but for the encoder's, and records the streams. storage: LK_F32, or LK_F16 where the device has
+ * half_storage. The net keeps a reference of model; gpu must outlive it. */
 LkNet *lk_net_new(LkGpu *gpu, LkModel *model, LkType storage, LkNetFlags flags, GError **error);
 void lk_net_free(LkNet *net); /* NULL is fine */
 LkModel *lk_net_model(const LkNet *net);
