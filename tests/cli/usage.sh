@@ -11,7 +11,7 @@ says() {
 
 check "help" says "^Usage: likeness-cli COMMAND" cli --help
 check "version" says "^likeness-cli [0-9]*\.[0-9]*\.[0-9]*$" cli --version
-for command in info invert edit batch sheet bench; do
+for command in info invert edit batch sheet bench import; do
   check "help names $command" says "^  $command " cli --help
   check "$command --help" says "likeness-cli $command \[OPTION" cli "$command" --help
   check "$command --version" says "^likeness-cli [0-9]" cli "$command" --version
