@@ -67,12 +67,20 @@ static const char *const known_labels[] G_GNUC_UNUSED = {
     N_("Wrinkles"),
 };
 
-/* The published edits' groups are called after their methods, in every language. */
 static const struct {
     const char *name, *heading;
 } known_groups[] = {
-    {"", N_("Sliders")},  {"face", N_("Face")},   {"hair", N_("Hair")},
-    {"head", N_("Head")}, {"light", N_("Light")},
+    {"", N_("Sliders")},
+    {"face", N_("Face")},
+    {"hair", N_("Hair")},
+    {"head", N_("Head")},
+    {"light", N_("Light")},
+    /* The published edits' groups are called after their methods, in every language. */
+    {"interfacegan", "InterfaceGAN"},
+    {"ganspace", "GANSpace"},
+    {"styleclip", "StyleCLIP"},
+    {"gradctrl", "GradCtrl"},
+    {"stylespace", "StyleSpace"},
 };
 
 const char *lk_label_of_direction(const char *label)
