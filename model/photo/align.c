@@ -7,9 +7,15 @@
 #include "align.h"
 
 #include "photo-private.h"
+#include "pixels.h"
+#include "planes.h"
+#include "resize.h"
 
 #include <math.h>
 #include <string.h>
+
+/* A crop is looked up at so many times its side, then shrunk. */
+#define OVERSAMPLING 4
 
 /* Part of the half side over which a pasted crop fades into the photo. */
 #define FEATHER 0.2
@@ -29,12 +35,12 @@ static Point mean_of(const double landmarks[LK_N_LANDMARKS][2], guint first, gui
     return (Point){sum.x / (end - first), sum.y / (end - first)};
 }
 
-LkQuad lk_quad_from_landmarks(const double landmarks[LK_N_LANDMARKS][2])
+LkQuad lk_quad_from_points(const double left_eye[2], const double right_eye[2], const double left_mouth[2],
+                           const double right_mouth[2])
 {
-    Point left = mean_of(landmarks, 36, 42), right = mean_of(landmarks, 42, 48);
-    Point eyes = {(left.x + right.x) / 2, (left.y + right.y) / 2};
-    Point mouth = {(landmarks[48][0] + landmarks[54][0]) / 2, (landmarks[48][1] + landmarks[54][1]) / 2};
-    Point eye_to_eye = {right.x - left.x, right.y - left.y};
+    Point eyes = {(left_eye[0] + right_eye[0]) / 2, (left_eye[1] + right_eye[1]) / 2};
+    Point mouth = {(left_mouth[0] + right_mouth[0]) / 2, (left_mouth[1] + right_mouth[1]) / 2};
+    Point eye_to_eye = {right_eye[0] - left_eye[0], right_eye[1] - left_eye[1]};
     Point eye_to_mouth = {mouth.x - eyes.x, mouth.y - eyes.y};
     /* Upright in the face: the mean of "along the eyes" and "across the line from eyes to mouth". */
     Point axis = {eye_to_eye.x + eye_to_mouth.y, eye_to_eye.y - eye_to_mouth.x};
@@ -49,6 +55,14 @@ LkQuad lk_quad_from_landmarks(const double landmarks[LK_N_LANDMARKS][2])
     };
 }
 
+LkQuad lk_quad_from_landmarks(const double landmarks[LK_N_LANDMARKS][2])
+{
+    Point left = mean_of(landmarks, 36, 42), right = mean_of(landmarks, 42, 48);
+
+    return lk_quad_from_points((double[]){left.x, left.y}, (double[]){right.x, right.y}, landmarks[48],
+                               landmarks[54]);
+}
+
 LkQuad lk_quad_whole(const LkPhoto *photo)
 {
     double width = lk_photo_width(photo), height = lk_photo_height(photo), half = MIN(width, height) / 2;
@@ -59,6 +73,12 @@ LkQuad lk_quad_whole(const LkPhoto *photo)
 static double half_side(const LkQuad *quad)
 {
     return hypot(quad->x[0], quad->x[1]);
+}
+
+/* Pixels of the photo that are taken along around the square. */
+static int border_of(const LkQuad *quad)
+{
+    return MAX((int)lrint(2.0 * half_side(quad) * 0.1), 3);
 }
 
 /* The four weights of the bicubic kernel (a = -0.5) for a point at fraction f behind the second sample. */
@@ -99,41 +119,166 @@ static guint8 to_byte(float v)
     return (guint8)CLAMP((int)(v + 0.5f), 0, 255);
 }
 
-static LkPhoto *sample_square(const LkPhoto *photo, const LkQuad *quad, guint side)
+/* ---- crop ---------------------------------------------------------------------------------------------- */
+
+/* A rectangle of whole pixels, ends behind the last. */
+typedef struct {
+    int left, top, right, bottom;
+} Box;
+
+/* The pixels around the square's corners, widened by border. */
+static Box box_around(const LkQuad *quad, int border)
 {
-    guint8 *pixels = g_malloc((gsize)side * side * 4), *to = pixels;
+    double x = fabs(quad->x[0]) + fabs(quad->y[0]), y = fabs(quad->x[1]) + fabs(quad->y[1]);
 
-    for (guint v = 0; v < side; v++) {
-        double t = (v + 0.5) / side * 2.0 - 1.0;
-
-        for (guint u = 0; u < side; u++, to += 4) {
-            double s = (u + 0.5) / side * 2.0 - 1.0;
-            float value[4];
-
-            sample(photo, quad->centre[0] + s * quad->x[0] + t * quad->y[0],
-                   quad->centre[1] + s * quad->x[1] + t * quad->y[1], value);
-            for (int c = 0; c < 4; c++)
-                to[c] = to_byte(value[c]);
-        }
-    }
-    return lk_photo_new_take(side, side, pixels);
+    return (Box){
+        (int)floor(quad->centre[0] - 0.5 - x) - border, (int)floor(quad->centre[1] - 0.5 - y) - border,
+        (int)ceil(quad->centre[0] - 0.5 + x) + border, (int)ceil(quad->centre[1] - 0.5 + y) + border};
 }
 
-/* The part of the photo the square lies on, mirrored where it leaves the photo, 1 / shrink as large; quad moves along. */
+static void shift(LkQuad *quad, int x, int y)
+{
+    quad->centre[0] -= x;
+    quad->centre[1] -= y;
+}
+
+/* By what whole number the photo is shrunk before it is turned. */
+static guint shrink_for(const LkQuad *quad, guint side)
+{
+    return (guint)MAX(1.0, floor(2.0 * half_side(quad) / side / 2.0));
+}
+
+static guint shrunk(guint size, guint shrink)
+{
+    return MAX(1, (guint)lrint((double)size / shrink));
+}
+
+/* The part of the photo on which the square lies, 1 / shrink as large; quad moves along. NULL where there is none. */
 static LkPhoto *surroundings(const LkPhoto *photo, LkQuad *quad, guint shrink)
 {
-    double reach = fabs(quad->x[0]) + fabs(quad->y[0]), margin = 4.0 * shrink;
-    int x = (int)floor(quad->centre[0] - reach - margin), y = (int)floor(quad->centre[1] - reach - margin);
-    guint side = (guint)ceil((2.0 * (reach + margin) + 1.0) / shrink);
-    g_autoptr(LkPhoto) part = lk_photo_extract(photo, x, y, side * shrink, side * shrink);
+    guint width = shrunk(lk_photo_width(photo), shrink), height = shrunk(lk_photo_height(photo), shrink);
+    Box box;
 
-    quad->centre[0] = (quad->centre[0] - x) / shrink;
-    quad->centre[1] = (quad->centre[1] - y) / shrink;
+    /* FFHQ divides positions that count from the first pixel's centre. */
     for (int i = 0; i < 2; i++) {
+        quad->centre[i] = (quad->centre[i] - 0.5) / shrink + 0.5;
         quad->x[i] /= shrink;
         quad->y[i] /= shrink;
     }
-    return lk_photo_resize(part, side, side);
+    box = box_around(quad, border_of(quad));
+    box = (Box){MAX(box.left, 0), MAX(box.top, 0), MIN(box.right, (int)width), MIN(box.bottom, (int)height)};
+    if (box.left >= box.right || box.top >= box.bottom)
+        return NULL;
+    shift(quad, box.left, box.top);
+    if (shrink == 1)
+        return lk_photo_extract(photo, box.left, box.top, (guint)(box.right - box.left),
+                                (guint)(box.bottom - box.top));
+    return lk_photo_resize_part(photo, LK_FILTER_LANCZOS, width, height, (guint)box.left, (guint)box.top,
+                                (guint)(box.right - box.left), (guint)(box.bottom - box.top));
+}
+
+/* How much of a place's own picture is missing: 1 at the padded picture's edge, 0 where the photo begins, below inside. */
+static float missing(guint at, guint size, int before, int after)
+{
+    return 1.0f - MIN((float)at / (float)before, (float)(size - 1 - at) / (float)after);
+}
+
+static void read_channel(const guint8 *pixels, guint n, float *plane)
+{
+    for (guint i = 0; i < n; i++)
+        plane[i] = pixels[4 * i];
+}
+
+/* In sixteenths. */
+static float median_of(const float *plane, guint n)
+{
+    guint counts[256 * 16] = {0}, before = 0, value = 0;
+
+    for (guint i = 0; i < n; i++)
+        counts[CLAMP((int)(plane[i] * 16.0f + 0.5f), 0, 256 * 16 - 1)]++;
+    while ((before += counts[value]) <= n / 2)
+        value++;
+    return (float)value / 16.0f;
+}
+
+/* One channel of the padded picture: blurred more and more towards what is missing, then fading to its median. */
+static void fade_channel(guint8 *pixels, guint width, guint height, const Box *pad, double sigma)
+{
+    const guint n = width * height;
+    g_autofree float *plane = g_new(float, n), *smooth = g_new(float, n), *columns = g_new(float, width);
+    float median;
+
+    read_channel(pixels, n, plane);
+    memcpy(smooth, plane, n * sizeof *plane);
+    lk_plane_gaussian(smooth, width, height, sigma);
+    for (guint x = 0; x < width; x++)
+        columns[x] = missing(x, width, pad->left, pad->right);
+    for (guint y = 0; y < height; y++) {
+        float row = missing(y, height, pad->top, pad->bottom);
+
+        for (guint x = 0; x < width; x++)
+            plane[y * width + x] += (smooth[y * width + x] - plane[y * width + x]) *
+                                    CLAMP(MAX(row, columns[x]) * 3.0f + 1.0f, 0.0f, 1.0f);
+    }
+    median = median_of(plane, n);
+    for (guint y = 0; y < height; y++) {
+        float row = missing(y, height, pad->top, pad->bottom);
+
+        for (guint x = 0; x < width; x++) {
+            float value = plane[y * width + x];
+
+            value += (median - value) * CLAMP(MAX(row, columns[x]), 0.0f, 1.0f);
+            pixels[4 * (y * width + x)] = to_byte(value);
+        }
+    }
+}
+
+/* part with room around it where the square leaves it, mirrored, blurred and faded as FFHQ's pictures are; quad moves along. */
+static LkPhoto *pad(LkPhoto *part, LkQuad *quad)
+{
+    const int border = border_of(quad), width = (int)lk_photo_width(part),
+              height = (int)lk_photo_height(part);
+    const int least = (int)lrint(2.0 * half_side(quad) * 0.3);
+    Box box = box_around(quad, border), room;
+    g_autoptr(LkPhoto) padded = NULL;
+    g_autofree guint8 *pixels = NULL;
+    guint w, h;
+
+    room = (Box){MAX(-box.left, 0), MAX(-box.top, 0), MAX(box.right - width, 0), MAX(box.bottom - height, 0)};
+    if (MAX(MAX(room.left, room.top), MAX(room.right, room.bottom)) <= border - 4)
+        return lk_photo_ref(part);
+    room =
+        (Box){MAX(room.left, least), MAX(room.top, least), MAX(room.right, least), MAX(room.bottom, least)};
+    w = (guint)(width + room.left + room.right);
+    h = (guint)(height + room.top + room.bottom);
+    padded = lk_photo_extract(part, -room.left, -room.top, w, h);
+    pixels = g_memdup2(lk_photo_pixels(padded), (gsize)w * h * 4);
+    for (guint c = 0; c < 3; c++)
+        fade_channel(pixels + c, w, h, &room, 2.0 * half_side(quad) * 0.02);
+    shift(quad, -room.left, -room.top);
+    return lk_photo_new_take(w, h, g_steal_pointer(&pixels));
+}
+
+/* Bilinear lookups, side x side of them. */
+static LkPhoto *transform(const LkPhoto *photo, const LkQuad *quad, guint side)
+{
+    const LkPixels pixels = lk_pixels_of(photo);
+    guint8 *result = g_malloc((gsize)side * side * 4), *to = result;
+
+    for (guint v = 0; v < side; v++) {
+        double t = (v + 0.5) / side * 2.0 - 1.0;
+        double x = quad->centre[0] - 0.5 + t * quad->y[0], y = quad->centre[1] - 0.5 + t * quad->y[1];
+
+        for (guint u = 0; u < side; u++, to += 4) {
+            double s = (u + 0.5) / side * 2.0 - 1.0;
+            LkVec4 value =
+                lk_pixels_sample(&pixels, (float)(x + s * quad->x[0]), (float)(y + s * quad->x[1]));
+
+            for (int c = 0; c < 4; c++)
+                to[c] = (guint8)value[c]; /* Pillow drops the fraction, too */
+        }
+    }
+    return lk_photo_new_take(side, side, result);
 }
 
 static gboolean is_whole(const LkPhoto *photo, const LkQuad *quad)
@@ -143,23 +288,49 @@ static gboolean is_whole(const LkPhoto *photo, const LkQuad *quad)
     return lk_photo_width(photo) == lk_photo_height(photo) && memcmp(quad, &whole, sizeof whole) == 0;
 }
 
+/* A square that has nothing of the photo. */
+static LkPhoto *nothing(guint side)
+{
+    guint8 *pixels = g_malloc((gsize)side * side * 4);
+
+    memset(pixels, 0x80, (gsize)side * side * 4);
+    return lk_photo_new_take(side, side, pixels);
+}
+
 LkPhoto *lk_crop(const LkPhoto *photo, const LkQuad *quad, guint side)
 {
-    double scale = 2.0 * half_side(quad) / side; /* photo pixels per pixel of the crop */
-    guint shrink = (guint)MAX(1.0, floor(scale / 2.0)), oversample;
-    g_autoptr(LkPhoto) part = NULL, large = NULL;
+    g_autoptr(LkPhoto) part = NULL, padded = NULL, large = NULL;
     LkQuad local = *quad;
 
     g_return_val_if_fail(side > 0 && half_side(quad) < 1e6, NULL);
     if (is_whole(photo, quad))
         return lk_photo_resize(photo, side, side);
-    /* First by a whole number with the filter that may not skip a pixel, then turned at not less than the scale that
-     * is left, then down to size. */
-    part = surroundings(photo, &local, shrink);
-    oversample = (guint)CLAMP(ceil(scale / shrink - 1e-6), 1.0, 4.0);
-    large = sample_square(part, &local, side * oversample);
-    return lk_photo_resize(large, side, side);
+    part = surroundings(photo, &local, shrink_for(quad, side));
+    if (!part)
+        return nothing(side);
+    padded = pad(part, &local);
+    large = transform(padded, &local, OVERSAMPLING * side);
+    return lk_photo_resize_part(large, LK_FILTER_LANCZOS, side, side, 0, 0, side, side);
 }
+
+LkQuad lk_crop_place(const LkPhoto *photo, const LkQuad *quad, guint side)
+{
+    const guint shrink = shrink_for(quad, side), sizes[] = {lk_photo_width(photo), lk_photo_height(photo)};
+    LkQuad place = *quad;
+
+    if (shrink == 1 || is_whole(photo, quad))
+        return place;
+    for (int i = 0; i < 2; i++) {
+        double scale = (double)sizes[i] / shrunk(sizes[i], shrink);
+
+        place.centre[i] = ((quad->centre[i] - 0.5) / shrink + 0.5) * scale;
+        place.x[i] = quad->x[i] / shrink * scale;
+        place.y[i] = quad->y[i] / shrink * scale;
+    }
+    return place;
+}
+
+/* ---- paste --------------------------------------------------------------------------------------------- */
 
 static float smoothstep(double v)
 {

@@ -21,8 +21,18 @@ LkQuad lk_quad_from_landmarks(const double landmarks[LK_N_LANDMARKS][2]);
 /* The whole of an already aligned square crop. */
 LkQuad lk_quad_whole(const LkPhoto *photo);
 
-/* The square's content as side x side pixels; what lies outside the photo is mirrored. */
+/* The same of five points placed by hand, left and right as one sees them: centres of the eyes, corners of the mouth. */
+LkQuad lk_quad_from_points(const double left_eye[2], const double right_eye[2], const double left_mouth[2],
+                           const double right_mouth[2]);
+
+/* The square's content as side x side pixels, as FFHQ's pictures were made: the photo shrunk by the largest whole number that
+ * leaves twice the pixels needed (Lanczos), where the square leaves it mirrored, blurred and fading to its median, looked up
+ * four times finer (bilinear), shrunk (Lanczos). An aligned crop as a whole is only resampled (bicubic). */
 LkPhoto *lk_crop(const LkPhoto *photo, const LkQuad *quad, guint side);
+
+/* Where that picture lies in the photo to a fraction of a pixel: FFHQ's way of shrinking moves it a little (up to a quarter of
+ * the crop's pixel). What goes back into the photo (patches, landmarks) belongs here. */
+LkQuad lk_crop_place(const LkPhoto *photo, const LkQuad *quad, guint side);
 
 /* photo with the square's content replaced by crop (any side), blended softly towards the square's border. Pixels
  * outside the square are untouched. */

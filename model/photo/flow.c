@@ -4,6 +4,8 @@
  */
 #include "flow.h"
 
+#include "planes.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -17,83 +19,6 @@
 #define DAMPING          0.02f /* keeps what has no structure where the coarser level put it */
 #define MOST_IN_ONE_STEP 1.5f  /* pixels: a gradient knows no more than its neighbourhood */
 
-/* ---- planes -------------------------------------------------------------------------------------------- */
-
-static void box_rows(const float *from, float *to, int side, int radius)
-{
-    const float weight = 1.0f / (float)(2 * radius + 1);
-
-    for (int y = 0; y < side; y++, from += side, to += side) {
-        float sum = 0.0f;
-
-        for (int x = -radius; x <= radius; x++)
-            sum += from[CLAMP(x, 0, side - 1)];
-        for (int x = 0; x < side; x++) {
-            to[x] = sum * weight;
-            sum += from[MIN(x + radius + 1, side - 1)] - from[MAX(x - radius, 0)];
-        }
-    }
-}
-
-static void box_columns(const float *from, float *to, int side, int radius)
-{
-    const float weight = 1.0f / (float)(2 * radius + 1);
-    g_autofree float *sum = g_new0(float, side);
-
-    for (int y = -radius; y <= radius; y++)
-        for (int x = 0; x < side; x++)
-            sum[x] += from[CLAMP(y, 0, side - 1) * side + x];
-    for (int y = 0; y < side; y++) {
-        const float *in = from + MIN(y + radius + 1, side - 1) * side;
-        const float *out = from + MAX(y - radius, 0) * side;
-
-        for (int x = 0; x < side; x++) {
-            to[y * side + x] = sum[x] * weight;
-            sum[x] += in[x] - out[x];
-        }
-    }
-}
-
-void lk_blur(float *plane, guint side, guint radius)
-{
-    g_autofree float *other = g_new(float, (gsize)side *side);
-
-    for (int i = 0; i < 2; i++) {
-        box_rows(plane, other, (int)side, (int)radius);
-        box_columns(other, plane, (int)side, (int)radius);
-    }
-}
-
-float lk_plane_sample(const float *plane, guint side, float x, float y)
-{
-    float limit = (float)(side - 1);
-    guint left, top, right, next;
-    float upper, lower;
-
-    x = CLAMP(x, 0.0f, limit);
-    y = CLAMP(y, 0.0f, limit);
-    left = (guint)x;
-    top = (guint)y;
-    right = MIN(left + 1, side - 1);
-    next = MIN(top + 1, side - 1) * side;
-    upper =
-        plane[top * side + left] + (plane[top * side + right] - plane[top * side + left]) * (x - (float)left);
-    lower = plane[next + left] + (plane[next + right] - plane[next + left]) * (x - (float)left);
-    return upper + (lower - upper) * (y - (float)top);
-}
-
-void lk_plane_stretch(const float *from, guint from_side, float *to, guint side)
-{
-    const float scale = (float)from_side / (float)side;
-
-    for (guint y = 0; y < side; y++)
-        for (guint x = 0; x < side; x++)
-            *to++ = lk_plane_sample(from, from_side, ((float)x + 0.5f) * scale - 0.5f,
-                                    ((float)y + 0.5f) * scale - 0.5f);
-}
-
-/* ---- motion -------------------------------------------------------------------------------------------- */
-
 /* plane's deviations from its surroundings, in units of their usual size. */
 static float *new_contrast(const float *plane, guint side)
 {
@@ -101,12 +26,12 @@ static float *new_contrast(const float *plane, guint side)
     float *contrast = g_memdup2(plane, n * sizeof *plane);
     g_autofree float *energy = g_new(float, n);
 
-    lk_blur(contrast, side, CONTRAST_RADIUS);
+    lk_plane_blur(contrast, side, side, CONTRAST_RADIUS);
     for (guint i = 0; i < n; i++) {
         contrast[i] = plane[i] - contrast[i];
         energy[i] = contrast[i] * contrast[i];
     }
-    lk_blur(energy, side, CONTRAST_RADIUS);
+    lk_plane_blur(energy, side, side, CONTRAST_RADIUS);
     for (guint i = 0; i < n; i++)
         contrast[i] /= sqrtf(MAX(energy[i], 0.0f)) + FLAT;
     return contrast;
@@ -140,9 +65,9 @@ static void measure_gradients(Level *level)
             level->yy[i] = gy * gy;
         }
     }
-    lk_blur(level->xx, level->side, WINDOW);
-    lk_blur(level->xy, level->side, WINDOW);
-    lk_blur(level->yy, level->side, WINDOW);
+    lk_plane_blur(level->xx, level->side, level->side, WINDOW);
+    lk_plane_blur(level->xy, level->side, level->side, WINDOW);
+    lk_plane_blur(level->yy, level->side, level->side, WINDOW);
 }
 
 static void step(Level *level, float *across, float *down)
@@ -156,8 +81,8 @@ static void step(Level *level, float *across, float *down)
         level->bx[i] = level->gx[i] * error;
         level->by[i] = level->gy[i] * error;
     }
-    lk_blur(level->bx, side, WINDOW);
-    lk_blur(level->by, side, WINDOW);
+    lk_plane_blur(level->bx, side, side, WINDOW);
+    lk_plane_blur(level->by, side, side, WINDOW);
     for (guint i = 0; i < side * side; i++) {
         float xx = level->xx[i] + DAMPING, yy = level->yy[i] + DAMPING, xy = level->xy[i];
         float determinant = xx * yy - xy * xy;
@@ -167,8 +92,8 @@ static void step(Level *level, float *across, float *down)
         across[i] += CLAMP(x, -MOST_IN_ONE_STEP, MOST_IN_ONE_STEP);
         down[i] += CLAMP(y, -MOST_IN_ONE_STEP, MOST_IN_ONE_STEP);
     }
-    lk_blur(across, side, 1);
-    lk_blur(down, side, 1);
+    lk_plane_blur(across, side, side, 1);
+    lk_plane_blur(down, side, side, 1);
 }
 
 static void match(guint side, const float *from, const float *to, float *across, float *down)

@@ -93,6 +93,7 @@ static gboolean look(LkLandmarkNet *net, const LkPhoto *photo, const LkQuad *qua
     for (guint i = 0; i < n; i++) {
         quads[i] = move(quad, &jitters[i]);
         crops[i] = lk_crop(photo, &quads[i], LK_LANDMARK_CROP);
+        quads[i] = lk_crop_place(photo, &quads[i], LK_LANDMARK_CROP);
     }
     done = lk_landmark_net_run(net, crops, n, points, cancellable, error);
     if (done)

@@ -11,12 +11,11 @@
 
 #include "flow.h"
 #include "photo-private.h"
+#include "pixels.h"
+#include "planes.h"
 
 #include <math.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 /* Most cells of the grid along a side. Radii below are parts of its side. */
 #define GRID 256
@@ -51,74 +50,21 @@
 /* Values below are rounding left by the blur. */
 #define NOTHING (1.0f / 256)
 
-typedef float V4 __attribute__((vector_size(16)));
-typedef guint8 Bytes4 __attribute__((vector_size(4)));
-
 struct _LkPatcher {
     LkPhoto *photo, *inversion;
     LkPhoto *base; /* the inversion, shrunk where the photo has fewer pixels */
     LkQuad quad;
     guint grid;
     float *planes; /* the inversion's red, green and blue on the grid */
-    V4 *tone;      /* L on the grid */
+    LkVec4 *tone;  /* L on the grid */
     float *window; /* 1 inside, 0 on the square's border */
 };
 
-/* Four bytes as numbers. */
-static inline V4 pixel_at(const guint8 *pixel)
-{
-#ifdef __SSE2__
-    /* GCC would convert one byte after the other. */
-    const __m128i nothing = _mm_setzero_si128();
-    gint32 word;
-
-    memcpy(&word, pixel, sizeof word);
-    return _mm_cvtepi32_ps(_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(word), nothing), nothing));
-#else
-    Bytes4 bytes;
-
-    memcpy(&bytes, pixel, sizeof bytes);
-    return __builtin_convertvector(bytes, V4);
-#endif
-}
-
-/* A picture's pixels, at hand for loops. */
-typedef struct {
-    const guint8 *pixels;
-    guint width, height;
-} Pixels;
-
-static Pixels pixels_of(const LkPhoto *photo)
-{
-    return (Pixels){lk_photo_pixels(photo), lk_photo_width(photo), lk_photo_height(photo)};
-}
-
-/* A picture at (x, y), 0 being the first pixel's centre; white is 255, the outermost pixels continue outside. */
-static inline V4 sample_pixels(const Pixels *picture, float x, float y)
-{
-    const guint width = picture->width, height = picture->height;
-    const guint8 *upper, *lower;
-    int left, top;
-    gsize right;
-    V4 a, b;
-
-    x = CLAMP(x, 0.0f, (float)(width - 1));
-    y = CLAMP(y, 0.0f, (float)(height - 1));
-    left = (int)x;
-    top = (int)y;
-    right = left + 1 < (int)width ? 4 : 0;
-    upper = picture->pixels + ((gsize)top * width + left) * 4;
-    lower = upper + (top + 1 < (int)height ? (gsize)width * 4 : 0);
-    a = pixel_at(upper) + (pixel_at(upper + right) - pixel_at(upper)) * (x - (float)left);
-    b = pixel_at(lower) + (pixel_at(lower + right) - pixel_at(lower)) * (x - (float)left);
-    return a + (b - a) * (y - (float)top);
-}
-
 /* The same for side x side values. */
-static V4 sample(const V4 *values, int side, float x, float y)
+static LkVec4 sample(const LkVec4 *values, int side, float x, float y)
 {
     int left, top, right, next;
-    V4 a, b;
+    LkVec4 a, b;
 
     x = CLAMP(x, 0.0f, (float)(side - 1));
     y = CLAMP(y, 0.0f, (float)(side - 1));
@@ -167,11 +113,11 @@ static void measure_tone(LkPatcher *patcher)
     const guint8 *a = lk_photo_pixels(photo), *b = lk_photo_pixels(inversion);
     g_autofree float *plane = g_new(float, n);
 
-    patcher->tone = g_new0(V4, n);
+    patcher->tone = g_new0(LkVec4, n);
     for (guint c = 0; c < 3; c++) {
         for (guint i = 0; i < n; i++)
             plane[i] = (float)(a[4 * i + c] - b[4 * i + c]);
-        lk_blur(plane, grid, cells(patcher, TONE_RADIUS));
+        lk_plane_blur(plane, grid, grid, cells(patcher, TONE_RADIUS));
         for (guint i = 0; i < n; i++)
             patcher->tone[i][c] = plane[i];
     }
@@ -257,10 +203,10 @@ static void make_mask(const LkPatcher *patcher, float *amount)
 {
     const guint grid = patcher->grid;
 
-    lk_blur(amount, grid, cells(patcher, CHANGE_RADIUS));
+    lk_plane_blur(amount, grid, grid, cells(patcher, CHANGE_RADIUS));
     for (guint i = 0; i < grid * grid; i++)
         amount[i] = smoothstep(CHANGE_FROM, CHANGE_FULL, amount[i]);
-    lk_blur(amount, grid, cells(patcher, MASK_RADIUS));
+    lk_plane_blur(amount, grid, grid, cells(patcher, MASK_RADIUS));
     for (guint i = 0; i < grid * grid; i++)
         amount[i] = MAX(0.0f, (amount[i] - NOTHING) / (1.0f - NOTHING)) * patcher->window[i];
 }
@@ -312,37 +258,37 @@ static void find_fit(const LkPatcher *patcher, float *planes, const float *acros
         for (guint i = 0; i < n; i++)
             smooth[i] = rest[i] -=
                 lk_plane_sample(from, grid, (float)(i % grid) - across[i], (float)(i / grid) - down[i]);
-        lk_blur(smooth, grid, cells(patcher, STRUCTURE_RADIUS));
+        lk_plane_blur(smooth, grid, grid, cells(patcher, STRUCTURE_RADIUS));
         for (guint i = 0; i < n; i++)
             d[i] = MAX(d[i], fabsf(rest[i] - smooth[i]));
     }
-    lk_blur(d, grid, cells(patcher, FIT_RADIUS));
+    lk_plane_blur(d, grid, grid, cells(patcher, FIT_RADIUS));
     for (guint i = 0; i < n; i++)
         d[i] = 1.0f - smoothstep(STRUCTURE_FROM, STRUCTURE_FULL, d[i]);
 }
 
 /* (m, b, motion) on the grid. */
-static V4 *make_cover(const LkPatcher *patcher, const LkPhoto *edited, double detail)
+static LkVec4 *make_cover(const LkPatcher *patcher, const LkPhoto *edited, double detail)
 {
     const guint n = patcher->grid * patcher->grid;
     g_autofree float *planes = new_planes(patcher, edited), *d = g_new(float, n);
     g_autofree float *across = g_new(float, n), *down = g_new(float, n);
     float *mask = planes + 3 * (gsize)n;
-    V4 *cover = g_new(V4, n);
+    LkVec4 *cover = g_new(LkVec4, n);
 
     make_mask(patcher, mask);
     find_motion(patcher, planes, across, down);
     find_fit(patcher, planes, across, down, d);
     for (guint i = 0; i < n; i++)
-        cover[i] = (V4){mask[i], mask[i] * (float)detail * d[i], across[i], down[i]};
+        cover[i] = (LkVec4){mask[i], mask[i] * (float)detail * d[i], across[i], down[i]};
     return cover;
 }
 
 /* ---- field --------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    V4 colour; /* B */
-    V4 cover;  /* m, b, motion in photo pixels */
+    LkVec4 colour; /* B */
+    LkVec4 cover;  /* m, b, motion in photo pixels */
 } Cell;
 
 typedef struct {
@@ -352,7 +298,7 @@ typedef struct {
 } Field;
 
 /* The cells around those that are not zero. */
-static gboolean find_bounds(const V4 *cover, guint grid, Field *field)
+static gboolean find_bounds(const LkVec4 *cover, guint grid, Field *field)
 {
     field->left = field->top = grid;
     field->right = field->bottom = 0;
@@ -376,22 +322,22 @@ static void scale_bounds(Field *field, double factor, guint side)
     field->bottom = (guint)MIN(side, ceil((field->bottom + 2.0) * factor));
 }
 
-static void fill_field(const LkPatcher *patcher, const LkPhoto *edited, const V4 *cover, Field *field)
+static void fill_field(const LkPatcher *patcher, const LkPhoto *edited, const LkVec4 *cover, Field *field)
 {
     const guint side = field->side, grid = patcher->grid;
     const float scale = (float)grid / (float)side, unit = 2.0f / (float)grid;
     const double *right = patcher->quad.x, *below = patcher->quad.y;
-    const Pixels base = pixels_of(patcher->base);
+    const LkPixels base = lk_pixels_of(patcher->base);
     const guint8 *pixels = lk_photo_pixels(edited);
 
     for (guint v = field->top; v < field->bottom; v++) {
         for (guint u = field->left; u < field->right; u++) {
             float x = ((float)u + 0.5f) * scale - 0.5f, y = ((float)v + 0.5f) * scale - 0.5f;
-            V4 at = sample(cover, grid, x, y);
+            LkVec4 at = sample(cover, grid, x, y);
             float m = at[0], b = at[1], across = at[2], down = at[3];
-            V4 tone = sample(patcher->tone, grid, x - across, y - down);
-            V4 inversion = sample_pixels(&base, (float)u - across / scale, (float)v - down / scale);
-            V4 to = pixel_at(pixels + ((gsize)v * side + u) * 4);
+            LkVec4 tone = sample(patcher->tone, grid, x - across, y - down);
+            LkVec4 inversion = lk_pixels_sample(&base, (float)u - across / scale, (float)v - down / scale);
+            LkVec4 to = lk_pixel_at(pixels + ((gsize)v * side + u) * 4);
 
             field->cells[(gsize)v * side + u] = (Cell){
                 .colour = to * m + tone * (m - b) - inversion * b,
@@ -403,7 +349,7 @@ static void fill_field(const LkPatcher *patcher, const LkPhoto *edited, const V4
 }
 
 /* Four samples to the value a quarter behind the second: bicubic, a = -0.5. */
-static V4 quarter(V4 a, V4 b, V4 c, V4 d)
+static LkVec4 quarter(LkVec4 a, LkVec4 b, LkVec4 c, LkVec4 d)
 {
     return b * 0.8671875f + c * 0.2265625f - a * 0.0703125f - d * 0.0234375f;
 }
@@ -520,25 +466,25 @@ static inline Place place_at(const Field *field, float u, float v)
     return (Place){upper, upper + field->side, u - (float)left, v - (float)top};
 }
 
-static inline V4 cover_at(const Place *at)
+static inline LkVec4 cover_at(const Place *at)
 {
-    V4 a = at->upper[0].cover + (at->upper[1].cover - at->upper[0].cover) * at->across;
-    V4 b = at->lower[0].cover + (at->lower[1].cover - at->lower[0].cover) * at->across;
+    LkVec4 a = at->upper[0].cover + (at->upper[1].cover - at->upper[0].cover) * at->across;
+    LkVec4 b = at->lower[0].cover + (at->lower[1].cover - at->lower[0].cover) * at->across;
 
     return a + (b - a) * at->down;
 }
 
-static inline V4 colour_at(const Place *at)
+static inline LkVec4 colour_at(const Place *at)
 {
-    V4 a = at->upper[0].colour + (at->upper[1].colour - at->upper[0].colour) * at->across;
-    V4 b = at->lower[0].colour + (at->lower[1].colour - at->lower[0].colour) * at->across;
+    LkVec4 a = at->upper[0].colour + (at->upper[1].colour - at->upper[0].colour) * at->across;
+    LkVec4 b = at->lower[0].colour + (at->lower[1].colour - at->lower[0].colour) * at->across;
 
     return a + (b - a) * at->down;
 }
 
 /* Columns from left to right of a row. */
-static void fill_row(const Pixels *photo, const Field *field, const Map *map, const LkPatch *patch, guint row,
-                     guint left, guint right)
+static void fill_row(const LkPixels *photo, const Field *field, const Map *map, const LkPatch *patch,
+                     guint row, guint left, guint right)
 {
     double x = map->origin[0] + patch->x * map->right[0] + (patch->y + row) * map->down[0];
     double y = map->origin[1] + patch->x * map->right[1] + (patch->y + row) * map->down[1];
@@ -553,13 +499,13 @@ static void fill_row(const Pixels *photo, const Field *field, const Map *map, co
     for (int i = (int)first; i < (int)end; i++) {
         float u = u0 + (float)i * du, v = v0 + (float)i * dv;
         Place at = place_at(field, CLAMP(u, 0.0f, most), CLAMP(v, 0.0f, most));
-        V4 cover = cover_at(&at), here, there;
+        LkVec4 cover = cover_at(&at), here, there;
 
         if (cover[0] == 0.0f)
             continue;
-        here = there = pixel_at(pixels + 4 * i);
+        here = there = lk_pixel_at(pixels + 4 * i);
         if (cover[2] != 0.0f || cover[3] != 0.0f)
-            there = sample_pixels(photo, from_x + (float)i - cover[2], from_y - cover[3]);
+            there = lk_pixels_sample(photo, from_x + (float)i - cover[2], from_y - cover[3]);
         here = (colour_at(&at) + there * cover[1] - here * cover[0]) * (1.0f / 255.0f);
         memcpy(change + 3 * i, &here, 3 * sizeof *change);
     }
@@ -568,7 +514,7 @@ static void fill_row(const Pixels *photo, const Field *field, const Map *map, co
 static void fill_patch(LkPatch *patch, const LkPatcher *patcher, const Field *field)
 {
     const Map map = map_of(&patcher->quad, field->side);
-    const Pixels photo = pixels_of(patcher->photo);
+    const LkPixels photo = lk_pixels_of(patcher->photo);
 
     place(patch, patcher, field);
     patch->change = g_new0(float, (gsize)patch->width * patch->height * 3);
@@ -580,7 +526,7 @@ static void fill_patch(LkPatch *patch, const LkPatcher *patcher, const Field *fi
 LkPatch *lk_patcher_patch(const LkPatcher *patcher, const LkPhoto *edited, double detail)
 {
     const guint side = lk_photo_width(patcher->base), full = lk_photo_width(patcher->inversion);
-    g_autofree V4 *cover = NULL;
+    g_autofree LkVec4 *cover = NULL;
     g_autoptr(LkPhoto) shrunk = NULL;
     g_autoptr(LkPatch) patch = g_new0(LkPatch, 1);
     Field field = {0};

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * resize.c - Pillow's Image.resize(BICUBIC): a separable kernel stretched by the scale when shrinking, horizontal pass
- * first, each pass rounded to 8 bits, coefficients in fixed point. Same numbers, so that what the networks were
- * trained on is what they get.
+ * resize.c - Pillow's Image.resize(): a separable kernel stretched by the scale when shrinking, horizontal pass first,
+ * each pass rounded to 8 bits, coefficients in fixed point. Same numbers, so that what the networks were trained on is
+ * what they get.
  */
+#include "resize.h"
+
 #include "photo-private.h"
 
 #include <math.h>
 #include <string.h>
 
-#define SUPPORT        2.0
 #define PRECISION_BITS 22 /* 32 minus 8 of the pixel and 2 for the kernel's overshoot */
 
-/* For each output position, n[i] inputs from first[i] on, weighted by weights[i * stride ...]. */
+/* For each output position of a part, n[i] inputs from first[i] on, weighted by weights[i * stride ...]. */
 typedef struct {
     guint stride;
     guint *first, *n;
@@ -31,27 +32,46 @@ static double bicubic(double x)
     return 0.0;
 }
 
+static double sinc(double x)
+{
+    return x == 0.0 ? 1.0 : sin(G_PI * x) / (G_PI * x);
+}
+
+static double lanczos(double x)
+{
+    return -3.0 <= x && x < 3.0 ? sinc(x) * sinc(x / 3.0) : 0.0;
+}
+
+static const struct {
+    double support;
+    double (*weight)(double x);
+} filters[] = {
+    [LK_FILTER_BICUBIC] = {2.0, bicubic},
+    [LK_FILTER_LANCZOS] = {3.0, lanczos},
+};
+
 static gint32 to_fixed(double v)
 {
     return (gint32)(v * (1 << PRECISION_BITS) + (v < 0.0 ? -0.5 : 0.5));
 }
 
-static Kernel kernel_new(guint from, guint to)
+/* For positions start to start + n of to. */
+static Kernel kernel_new(LkFilter filter, guint from, guint to, guint start, guint n_positions)
 {
-    double scale = (double)from / to, stretch = MAX(scale, 1.0), support = SUPPORT * stretch;
+    double scale = (double)from / to, stretch = MAX(scale, 1.0), support = filters[filter].support * stretch;
     Kernel kernel = {.stride = (guint)ceil(support) * 2 + 1};
     g_autofree double *weights = g_new(double, kernel.stride);
 
-    kernel.first = g_new(guint, to);
-    kernel.n = g_new(guint, to);
-    kernel.weights = g_new0(gint32, (gsize)to * kernel.stride);
-    for (guint i = 0; i < to; i++) {
-        double centre = (i + 0.5) * scale, sum = 0.0;
+    kernel.first = g_new(guint, n_positions);
+    kernel.n = g_new(guint, n_positions);
+    kernel.weights = g_new0(gint32, (gsize)n_positions * kernel.stride);
+    for (guint i = 0; i < n_positions; i++) {
+        double centre = (start + i + 0.5) * scale, sum = 0.0;
         int first = MAX((int)(centre - support + 0.5), 0);
         int end = MIN((int)(centre + support + 0.5), (int)from);
 
         for (int j = first; j < end; j++) {
-            weights[j - first] = bicubic((j - centre + 0.5) * (1.0 / stretch));
+            weights[j - first] = filters[filter].weight((j - centre + 0.5) * (1.0 / stretch));
             sum += weights[j - first];
         }
         kernel.first[i] = (guint)first;
@@ -88,51 +108,58 @@ static void filter_pixel(const guint8 *from, gsize step, const gint32 *weights, 
         to[c] = to_byte(sum[c]);
 }
 
-static guint8 *resize_rows(const guint8 *from, guint from_width, guint width, guint height)
+/* Rows of from_width pixels become rows of width pixels. */
+static guint8 *resize_rows(const guint8 *from, guint from_width, const Kernel *kernel, guint width,
+                           guint height)
 {
-    Kernel kernel = kernel_new(from_width, width);
     guint8 *pixels = g_malloc((gsize)width * height * 4), *to = pixels;
 
     for (guint y = 0; y < height; y++) {
         const guint8 *row = from + (gsize)y * from_width * 4;
 
         for (guint x = 0; x < width; x++, to += 4)
-            filter_pixel(row + (gsize)kernel.first[x] * 4, 4, kernel.weights + (gsize)x * kernel.stride,
-                         kernel.n[x], to);
+            filter_pixel(row + (gsize)kernel->first[x] * 4, 4, kernel->weights + (gsize)x * kernel->stride,
+                         kernel->n[x], to);
     }
-    kernel_clear(&kernel);
     return pixels;
 }
 
-static guint8 *resize_columns(const guint8 *from, guint from_height, guint width, guint height)
+/* from begins with row top. */
+static guint8 *resize_columns(const guint8 *from, guint top, const Kernel *kernel, guint width, guint height)
 {
-    Kernel kernel = kernel_new(from_height, height);
     gsize stride = (gsize)width * 4;
     guint8 *pixels = g_malloc(stride * height), *to = pixels;
 
     for (guint y = 0; y < height; y++) {
-        const guint8 *row = from + kernel.first[y] * stride;
+        const guint8 *row = from + (kernel->first[y] - top) * stride;
 
         for (guint x = 0; x < width; x++, to += 4)
-            filter_pixel(row + (gsize)x * 4, stride, kernel.weights + (gsize)y * kernel.stride, kernel.n[y],
-                         to);
+            filter_pixel(row + (gsize)x * 4, stride, kernel->weights + (gsize)y * kernel->stride,
+                         kernel->n[y], to);
     }
-    kernel_clear(&kernel);
     return pixels;
+}
+
+LkPhoto *lk_photo_resize_part(const LkPhoto *photo, LkFilter filter, guint width, guint height, guint x,
+                              guint y, guint part_width, guint part_height)
+{
+    const guint from_width = lk_photo_width(photo), from_height = lk_photo_height(photo);
+    Kernel across = kernel_new(filter, from_width, width, x, part_width);
+    Kernel down = kernel_new(filter, from_height, height, y, part_height);
+    guint top = down.first[0], bottom = down.first[part_height - 1] + down.n[part_height - 1];
+    g_autofree guint8 *wide = resize_rows(lk_photo_pixels(photo) + (gsize)top * from_width * 4, from_width,
+                                          &across, part_width, bottom - top);
+    guint8 *pixels = resize_columns(wide, top, &down, part_width, part_height);
+
+    kernel_clear(&across);
+    kernel_clear(&down);
+    return lk_photo_new_take(part_width, part_height, pixels);
 }
 
 LkPhoto *lk_photo_resize(const LkPhoto *photo, guint width, guint height)
 {
-    guint from_width = lk_photo_width(photo), from_height = lk_photo_height(photo);
-    const guint8 *from = lk_photo_pixels(photo);
-    g_autofree guint8 *wide = NULL;
-
     g_return_val_if_fail(width > 0 && height > 0, NULL);
-    if (width == from_width && height == from_height)
-        return lk_photo_new(width, height, from);
-    if (width != from_width)
-        from = wide = resize_rows(from, from_width, width, from_height);
-    if (height == from_height)
-        return lk_photo_new_take(width, height, g_steal_pointer(&wide));
-    return lk_photo_new_take(width, height, resize_columns(from, from_height, width, height));
+    if (width == lk_photo_width(photo) && height == lk_photo_height(photo))
+        return lk_photo_new(width, height, lk_photo_pixels(photo));
+    return lk_photo_resize_part(photo, LK_FILTER_BICUBIC, width, height, 0, 0, width, height);
 }

@@ -5,6 +5,7 @@
 #include "flow.h"
 #include "patch.h"
 #include "pictures.h"
+#include "planes.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * planes.c - see the header. Means are running sums, so that their radius costs nothing.
+ */
+#include "planes.h"
+
+#include <math.h>
+
+static void box_rows(const float *from, float *to, int width, int height, int radius)
+{
+    const float weight = 1.0f / (float)(2 * radius + 1);
+
+    for (int y = 0; y < height; y++, from += width, to += width) {
+        float sum = 0.0f;
+
+        for (int x = -radius; x <= radius; x++)
+            sum += from[CLAMP(x, 0, width - 1)];
+        for (int x = 0; x < width; x++) {
+            to[x] = sum * weight;
+            sum += from[MIN(x + radius + 1, width - 1)] - from[MAX(x - radius, 0)];
+        }
+    }
+}
+
+static void box_columns(const float *from, float *to, int width, int height, int radius)
+{
+    const float weight = 1.0f / (float)(2 * radius + 1);
+    g_autofree float *sum = g_new0(float, width);
+
+    for (int y = -radius; y <= radius; y++)
+        for (int x = 0; x < width; x++)
+            sum[x] += from[(gsize)CLAMP(y, 0, height - 1) * width + x];
+    for (int y = 0; y < height; y++) {
+        const float *in = from + (gsize)MIN(y + radius + 1, height - 1) * width;
+        const float *out = from + (gsize)MAX(y - radius, 0) * width;
+
+        for (int x = 0; x < width; x++) {
+            to[(gsize)y * width + x] = sum[x] * weight;
+            sum[x] += in[x] - out[x];
+        }
+    }
+}
+
+void lk_plane_blur(float *plane, guint width, guint height, guint radius)
+{
+    g_autofree float *other = g_new(float, (gsize)width *height);
+
+    for (int i = 0; i < 2; i++) {
+        box_rows(plane, other, (int)width, (int)height, (int)radius);
+        box_columns(other, plane, (int)width, (int)height, (int)radius);
+    }
+}
+
+void lk_plane_gaussian(float *plane, guint width, guint height, double sigma)
+{
+    enum { PASSES = 4 };
+    g_autofree float *other = g_new(float, (gsize)width *height);
+    /* A mean of n neighbours has the variance (n^2 - 1) / 12: some passes of one odd n, the rest of the next. */
+    int small = ((int)floor(sqrt(12.0 * sigma * sigma / PASSES + 1.0)) - 1) / 2, n = 2 * small + 1;
+    int n_small = (int)lrint((PASSES * ((n + 2) * (n + 2) - 1) - 12.0 * sigma * sigma) / (4.0 * n + 4.0));
+
+    for (int i = 0; i < PASSES; i++) {
+        int radius = i < n_small ? small : small + 1;
+
+        box_rows(plane, other, (int)width, (int)height, radius);
+        box_columns(other, plane, (int)width, (int)height, radius);
+    }
+}
+
+float lk_plane_sample(const float *plane, guint side, float x, float y)
+{
+    float limit = (float)(side - 1);
+    guint left, top, right, next;
+    float upper, lower;
+
+    x = CLAMP(x, 0.0f, limit);
+    y = CLAMP(y, 0.0f, limit);
+    left = (guint)x;
+    top = (guint)y;
+    right = MIN(left + 1, side - 1);
+    next = MIN(top + 1, side - 1) * side;
+    upper =
+        plane[top * side + left] + (plane[top * side + right] - plane[top * side + left]) * (x - (float)left);
+    lower = plane[next + left] + (plane[next + right] - plane[next + left]) * (x - (float)left);
+    return upper + (lower - upper) * (y - (float)top);
+}
+
+void lk_plane_stretch(const float *from, guint from_side, float *to, guint side)
+{
+    const float scale = (float)from_side / (float)side;
+
+    for (guint y = 0; y < side; y++)
+        for (guint x = 0; x < side; x++)
+            *to++ = lk_plane_sample(from, from_side, ((float)x + 0.5f) * scale - 0.5f,
+                                    ((float)y + 0.5f) * scale - 0.5f);
+}
