@@ -3,9 +3,16 @@
  * original.h - a person's photo as its file has it: pixels in their own colour space and depth, profile, metadata. What is
  * edited is only what changes: every pixel and every tag that no edit touches leaves as it came.
  *
- * Reads JPEG (grey, RGB, CMYK), PNG (8 and 16 bits), TIFF (8 and 16 bits), WebP, HEIF and AVIF. Pixels are held upright
- * (EXIF orientation applied), 8 or 16 bits per channel, grey or RGB with alpha; CMYK is converted to sRGB on opening.
- * Immutable after it was made; any thread.
+ * Reads JPEG (grey, RGB, CMYK), PNG, TIFF (its first picture), WebP, and HEIF and AVIF where built with libheif. Pixels are
+ * held upright (EXIF orientation applied, in HEIF the file's own), 8 or 16 bits per channel, grey or RGB, with alpha. CMYK
+ * becomes sRGB on opening. A file without a profile is sRGB, unless PNG's gamma and primaries, HEIF's colour numbers or
+ * EXIF's "Adobe RGB" (interoperability R03) say otherwise; then the profile that they mean goes into what is exported.
+ *
+ * Memory per pixel: 4 bytes for an 8-bit sRGB photo, 8 with another profile, 5 or 6 for grey, 12 for 16-bit colour (which is
+ * 400 MB to 1.2 GB for 100 megapixels). Opening holds the file's own bytes besides until its pixels are there, and for a short
+ * time the picture twice where its file's order of pixels asks for it: progressive JPEG, interlaced PNG, TIFF with its planes
+ * in one strip each or of rare kinds, turned WebP, HEIF. Saving goes row by row and adds twice the size of the file that is
+ * written; to WebP, libwebp adds some 20 bytes per pixel.
  */
 #pragma once
 
@@ -15,7 +22,7 @@ G_BEGIN_DECLS
 
 typedef struct _LkOriginal LkOriginal;
 
-/* NULL with LK_PHOTO_ERROR or a G_FILE_ERROR; the message names the file. */
+/* Immutable after it was made; any thread. NULL with LK_PHOTO_ERROR or a G_FILE_ERROR, one sentence that names the file. */
 LkOriginal *lk_original_open(const char *path, GError **error);
 LkOriginal *lk_original_ref(LkOriginal *original);
 void lk_original_unref(LkOriginal *original); /* NULL is fine */
@@ -33,17 +40,29 @@ typedef struct {
     guint depth;             /* 8 or 16 (PNG and TIFF); 0: as the original, as far as the format can */
     guint quality;           /* JPEG and lossy WebP: 1 to 100; 0: 95 for JPEG, lossless for WebP */
     gboolean full_chroma;    /* JPEG: 4:4:4 instead of 4:2:0 */
-    gboolean strip_location; /* leave GPS tags out */
+    gboolean strip_location; /* see lk_original_save */
 } LkExportOptions;
 
 /* By the name's ending; FALSE where it has none that we write. */
 gboolean lk_file_format_from_path(const char *path, LkFileFormat *format);
 
-/* Writes the photo with the patches in place: same size, same colour space and profile, same metadata (orientation reset to
- * upright, thumbnail renewed, dimensions right). The patches' changes are given in sRGB and are brought into the photo's own
- * space; pixels that no patch changes keep their values to the last bit (where the format is lossless). Whole or not at all. */
+/* Writes the photo with the patches in place: same size, same colour space and profile. The patches' changes are given in sRGB
+ * and are brought into the photo's own space (a grey photo's takes their luma); pixels that no patch changes keep their values
+ * to the last bit where format and depth can hold them. Grey stays grey (R = G = B in WebP). JPEG has no alpha: it shows the
+ * photo on white.
+ *
+ * EXIF with the maker's notes, XMP, IPTC (not in WebP) and comments go along as far as exiv2 can write them; orientation and
+ * dimensions are made right, an EXIF thumbnail is renewed, other previews (in XMP or TIFF's further directories) are left out;
+ * one inside a maker's notes stays.
+ * strip_location leaves out the GPS directory, XMP's GPS tags, and the names of city, state, country and place in IPTC, XMP
+ * and Panasonic's notes.
+ *
+ * Whole or not at all: path is replaced by a finished file. Errors as of lk_original_open. */
 gboolean lk_original_save(const LkOriginal *original, const LkPatch *const *patches, guint n_patches,
                           const char *path, const LkExportOptions *options, GError **error);
+
+/* Writes a picture that has no file of its own: 8-bit sRGB without metadata (options: format, quality, full_chroma). */
+gboolean lk_photo_save(LkPhoto *photo, const char *path, const LkExportOptions *options, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkOriginal, lk_original_unref)
 

@@ -92,36 +92,43 @@ def pattern(channels: int, depth: int, seed: int = 0) -> np.ndarray:
     return values.round().astype(np.uint8 if depth == 8 else np.uint16)
 
 
+def s15(v: float) -> bytes:
+    return struct.pack('>i', round(v * 65536))
+
+
+def profile_file(space: bytes, name: str, tags: list) -> bytes:
+    """An ICC profile of a display (version 4.2) with these tags."""
+    text = name.encode('utf-16-be')
+    mluc = b'mluc\0\0\0\0' + struct.pack('>II', 1, 12) + b'enUS' + struct.pack('>II', len(text), 28) + text
+    white = s15(0.9642) + s15(1.0) + s15(0.8249)
+    tags = [(b'desc', mluc), (b'cprt', mluc), (b'wtpt', b'XYZ \0\0\0\0' + white)] + tags
+    table, data, offset = b'', b'', 128 + 4 + 12 * len(tags)
+    for tag, payload in tags:
+        table += tag + struct.pack('>II', offset + len(data), len(payload))
+        data += payload + bytes(-len(payload) % 4)
+    body = struct.pack('>I', len(tags)) + table + data
+    header = struct.pack('>I4sI4s4s4s', 128 + len(body), b'lcms', 0x04200000, b'mntr', space, b'XYZ ')
+    header += struct.pack('>6H', 2026, 1, 1, 0, 0, 0) + b'acsp' + bytes(28) + white
+    return header + bytes(128 - len(header)) + body
+
+
+def gamma_curve(gamma: float) -> bytes:
+    return b'curv\0\0\0\0' + struct.pack('>IH', 1, round(gamma * 256)) + bytes(2)
+
+
+def matrix_profile(name: str, columns: tuple, curve: bytes) -> bytes:
+    tags = [(n, b'XYZ \0\0\0\0' + b''.join(map(s15, c))) for n, c in zip((b'rXYZ', b'gXYZ', b'bXYZ'), columns)]
+    return profile_file(b'RGB ', name, tags + [(n, curve) for n in (b'rTRC', b'gTRC', b'bTRC')])
+
+
 def profiles() -> dict:
     """sRGB (none), Display P3 and Adobe RGB (1998), as the profile files of phones and cameras have them."""
-    def s15(v):
-        return struct.pack('>i', round(v * 65536))
-
-    def xyz(v):
-        return b'XYZ \0\0\0\0' + b''.join(map(s15, v))
-
-    def matrix_profile(name, columns, curve):
-        text = name.encode('utf-16-be')
-        mluc = b'mluc\0\0\0\0' + struct.pack('>II', 1, 12) + b'enUS' + struct.pack('>II', len(text), 28) + text
-        tags = [(b'desc', mluc), (b'cprt', mluc), (b'wtpt', xyz((0.9642, 1.0, 0.8249)))]
-        tags += [(n, xyz(c)) for n, c in zip((b'rXYZ', b'gXYZ', b'bXYZ'), columns)]
-        tags += [(n, curve) for n in (b'rTRC', b'gTRC', b'bTRC')]
-        table, data, offset = b'', b'', 128 + 4 + 12 * len(tags)
-        for tag, payload in tags:
-            table += tag + struct.pack('>II', offset + len(data), len(payload))
-            data += payload + bytes(-len(payload) % 4)
-        body = struct.pack('>I', len(tags)) + table + data
-        header = struct.pack('>I4sI4s4s4s', 128 + len(body), b'lcms', 0x04200000, b'mntr', b'RGB ', b'XYZ ')
-        header += struct.pack('>6H', 2026, 1, 1, 0, 0, 0) + b'acsp' + bytes(24) + bytes(4) + s15(0.9642) + s15(1.0)
-        header += s15(0.8249)
-        return header + bytes(128 - len(header)) + body
-
     srgb = b'para\0\0\0\0' + struct.pack('>HH', 3, 0)
     srgb += b''.join(map(s15, (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)))
-    gamma = b'curv\0\0\0\0' + struct.pack('>IH', 1, 0x0233) + bytes(2)
     p3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
     adobe = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
-    result = {'srgb': None, 'p3': matrix_profile('Display P3', p3, srgb), 'adobe': matrix_profile('Adobe', adobe, gamma)}
+    result = {'srgb': None, 'p3': matrix_profile('Display P3', p3, srgb),
+              'adobe': matrix_profile('Adobe', adobe, gamma_curve(2.19921875))}
     for icc in result.values():
         if icc:
             ImageCms.ImageCmsProfile(io.BytesIO(icc))
@@ -221,7 +228,8 @@ def exiv2(folder: Path, commands: str, files: list) -> None:
 
 def tags(files: list) -> dict:
     """ExifTool's findings of many files: {path: {(group, tag): value}}."""
-    found = subprocess.run(['exiftool', '-q', '-j', '-G1', '-a', '-n', '-struct', *files], check=True, stdout=subprocess.PIPE)
+    command = ['exiftool', '-q', '-j', '-G1', '-a', '-n', '-struct', *files]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     result = {}
     for entry in json.loads(found.stdout):
         path = Path(entry.pop('SourceFile'))
@@ -255,7 +263,8 @@ def zero(folder: Path, kind: str) -> None:
         for number, (name, icc) in enumerate(PROFILES.items()):
             group.append(folder / f'{kind}-{orientation}-{name}{suffix}')
             write(group[-1], pattern(channels, depth, number), icc, **options)
-        exiv2(folder, TAGS + f'set Exif.Image.Orientation {orientation}\nset Xmp.tiff.Orientation {orientation}\n', group)
+        turned = f'set Exif.Image.Orientation {orientation}\nset Xmp.tiff.Orientation {orientation}\n'
+        exiv2(folder, TAGS + turned, group)
         sources += group
     endings = ['.png', '.tif', '.jpg'] + (['.webp'] if depth == 8 else [])
     for source in sources:
@@ -502,6 +511,29 @@ def grey_and_alpha(folder: Path) -> None:
     assert (read(folder / 'alpha-out.png')[..., 3] == rgba[..., 3]).all()
 
 
+def grey_profile(folder: Path) -> None:
+    """Grey of gamma 1.8: seen as such, kept as such, in WebP by an RGB profile; a change arrives as in sRGB."""
+    icc = profile_file(b'GRAY', 'Grey', [(b'kTRC', gamma_curve(1.8))])
+    grey = (pattern(1, 8) // 2 + 60).astype(np.uint8)
+    source, view = folder / 'dot.png', folder / 'view.png'
+    write(source, grey, icc)
+    paths = [folder / f'dot-out{suffix}' for suffix in ('.png', '.tif', '.webp')]
+    resave('--view', view, source, *paths)
+
+    def seen(values):
+        linear = (values / 255) ** 1.8
+        return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+    assert abs(read(view)[..., :3] / 255 - seen(grey)).max() < 1.6 / 255
+    for path in paths:
+        assert (read(path)[..., :1] == grey).all() and Image.open(path).info['icc_profile'], path
+        again = folder / 'again.png'
+        resave('--view', again, path, folder / 'unused.png')
+        assert abs(read(again).astype(int) - read(view)).max() <= 1, path
+    resave('--patch', '0,0,61,40,0.05,0.05,0.05', source, paths[0])
+    assert abs(seen(read(paths[0])) - seen(grey) - 0.05).max() < 0.6 / 255 * 1.8
+
+
 def depth_and_quality(folder: Path) -> None:
     source = folder / 'sixteen.png'
     pixels = pattern(3, 16)
@@ -520,7 +552,8 @@ def depth_and_quality(folder: Path) -> None:
         sizes.append(((folder / 'q.jpg').stat().st_size, (folder / 'q.webp').stat().st_size))
     assert sizes == sorted(sizes) and sizes[0][1] < sizes[1][1] < sizes[2][1]
     resave('--full-chroma', smooth, folder / 'full.jpg')
-    assert Image.open(folder / 'full.jpg').layer[0][1:3] == (1, 1) and Image.open(folder / 'q.jpg').layer[0][1:3] == (2, 2)
+    assert Image.open(folder / 'full.jpg').layer[0][1:3] == (1, 1)
+    assert Image.open(folder / 'q.jpg').layer[0][1:3] == (2, 2)
 
 
 def patch16(folder: Path) -> None:
@@ -587,9 +620,9 @@ def large_metadata(folder: Path) -> None:
 
 def main() -> int:
     checks = [(f'zero/{kind}', lambda folder, kind=kind: zero(folder, kind)) for kind in KINDS]
-    checks += [(f.__name__.replace('_', '-'), f) for f in (location, thumbnail, large_thumbnail, colour, saturated, untagged,
-                                                           tiff_layouts, grey_and_alpha, depth_and_quality, patch16,
-                                                           damaged, disk_full, large_metadata)]
+    others = (location, thumbnail, large_thumbnail, colour, saturated, untagged, tiff_layouts, grey_and_alpha, grey_profile,
+              depth_and_quality, patch16, damaged, disk_full, large_metadata)
+    checks += [(check.__name__.replace('_', '-'), check) for check in others]
     if not shutil.which('exiftool') or not shutil.which('exiv2'):
         print('1..0 # SKIP needs exiftool and exiv2')
         return 0
