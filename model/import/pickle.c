@@ -616,7 +616,7 @@ LkTorchValue *lk_pickle_load(LkTorchTree *tree, const guint8 *bytes, gsize size,
                        .error = error};
     LkTorchValue *value;
 
-    if (size < 2 || bytes[0] != PROTO) {
+    if (size > 0 && bytes[0] != PROTO) {
         refuse(error, "it is not a file of PyTorch");
         return NULL;
     }

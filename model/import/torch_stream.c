@@ -92,7 +92,6 @@ static gboolean place_storage(Stream *stream, guint64 *at, const LkTorchValue *k
                       "it ends in the middle of the numbers of its tensors (is it truncated?)");
     storage->placed = TRUE;
     storage->place = *at;
-    storage->file_size = storage->n_bytes;
     *at += storage->n_bytes;
     return TRUE;
 }

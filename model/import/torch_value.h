@@ -25,10 +25,9 @@ typedef struct {
     char *key;
     LkTorchDtype dtype;
     guint64 n_elements;
-    guint64 n_bytes;   /* never overflows */
-    gboolean placed;   /* whether the file has it, in full */
-    guint64 place;     /* index of its entry in the archive; older format: where it begins in the file */
-    guint64 file_size; /* bytes of its entry */
+    guint64 n_bytes; /* never overflows */
+    gboolean placed; /* whether the file has it, in full */
+    guint64 place;   /* index of its entry in the archive; older format: where it begins in the file */
 } LkTorchStorage;
 
 typedef struct {

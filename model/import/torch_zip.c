@@ -14,8 +14,9 @@
 
 #define MAX_DIRECTORY                                                                                        \
     (2 * 1024 * 1024) /* bytes read to find out what is in an archive: 10000 entries and more */
-#define MAX_ENTRIES (1 << 16)
-#define MAX_VERSION 10 /* PyTorch writes 3 */
+#define MAX_ENTRIES  (1 << 16)
+#define ENTRY_HEADER 30 /* bytes before those of an entry, besides its name */
+#define MAX_VERSION  10 /* PyTorch writes 3 */
 #define TAIL                                                                                                 \
     (65535 + 22 + 20) /* the end of the directory, the longest comment before it, and zip64's locator */
 
@@ -281,7 +282,7 @@ static gboolean read_entry(LkTorchZip *zip, guint64 index, guint64 entry_size, g
 gboolean lk_torch_zip_read(LkTorchZip *zip, const LkTorchStorage *storage, guint64 offset, void *bytes,
                            gsize n, GError **error)
 {
-    return read_entry(zip, storage->place, storage->file_size, offset, bytes, n, error);
+    return read_entry(zip, storage->place, storage->n_bytes, offset, bytes, n, error);
 }
 
 /* A small entry, whole. NULL with an error. */
@@ -373,37 +374,9 @@ static gboolean check_byte_order(LkTorchZip *zip, GError **error)
 
 typedef struct {
     LkTorchZip *zip;
-    GArray *places; /* Place */
     GError **error;
     gboolean good;
 } Placing;
-
-typedef struct {
-    guint64 start, length;
-} Place;
-
-/* Where the entry's bytes begin in the file: where libzip looks for the first of them. Not known if a libzip to come reads
- * more at once. */
-static gboolean add_place(Placing *placing, guint64 index, guint64 size)
-{
-    LkTorchZip *zip = placing->zip;
-    guint8 byte;
-    Place place;
-
-    if (size == 0)
-        return TRUE;
-    if (!open_entry(zip, index, placing->error))
-        return FALSE;
-    zip->at = 1;
-    if (zip_fread(zip->entry, &byte, 1) != 1)
-        return refuse(placing->error, "an entry of its archive is damaged");
-    place = (Place){zip->input.read_at, size};
-    if (place.length > zip->input.size - place.start)
-        return refuse(placing->error, "an entry of its archive reaches beyond its end (is it truncated?)");
-    if (zip->input.read_length == 1)
-        g_array_append_val(placing->places, place);
-    return TRUE;
-}
 
 static gboolean place_storage(Placing *placing, LkTorchStorage *storage)
 {
@@ -417,11 +390,10 @@ static gboolean place_storage(Placing *placing, LkTorchStorage *storage)
     index = find_entry(placing->zip, name, &size, placing->error);
     if (index < 0)
         return FALSE;
-    if (size < storage->n_bytes)
-        return refuse(placing->error, "the storage %s is smaller than it should be", storage->key);
+    if (size != storage->n_bytes)
+        return refuse(placing->error, "the storage %s has not the size that it should have", storage->key);
     storage->place = (guint64)index;
-    storage->file_size = size;
-    return add_place(placing, storage->place, size);
+    return TRUE;
 }
 
 static gboolean place_next(gpointer key, gpointer value, gpointer data)
@@ -432,6 +404,46 @@ static gboolean place_next(gpointer key, gpointer value, gpointer data)
     return !placing->good;
 }
 
+static gboolean place_storages(LkTorchFile *file, GError **error)
+{
+    Placing placing = {.zip = file->zip, .error = error, .good = TRUE};
+
+    g_tree_foreach(file->tree.storages, place_next, &placing);
+    return placing.good;
+}
+
+/* ---- entries within others ---- */
+
+typedef struct {
+    guint64 start, length;
+} Place;
+
+/* Where the entry's bytes begin in the file: where libzip looks for the first of them. Not known if a libzip to come reads
+ * more at once; entries that are not stored are never read. */
+static gboolean add_place(LkTorchZip *zip, guint64 index, GArray *places, GError **error)
+{
+    zip_stat_t entry;
+    Place place;
+    guint8 byte;
+
+    if (zip_stat_index(zip->archive, index, 0, &entry) != 0)
+        return refuse(error, "an entry of its archive is damaged");
+    if (entry.size == 0 || !check_entry("", &entry, zip->input.size, NULL))
+        return TRUE;
+    g_clear_pointer(&zip->entry, zip_fclose);
+    if (!open_entry(zip, index, error))
+        return FALSE;
+    zip->at = 1;
+    if (zip_fread(zip->entry, &byte, 1) != 1)
+        return refuse(error, "an entry of its archive is damaged");
+    place = (Place){zip->input.read_at, entry.size};
+    if (place.length > zip->input.size - place.start)
+        return refuse(error, "an entry of its archive reaches beyond its end (is it truncated?)");
+    if (zip->input.read_length == 1)
+        g_array_append_val(places, place);
+    return TRUE;
+}
+
 static int compare_places(gconstpointer a, gconstpointer b)
 {
     const Place *first = a, *second = b;
@@ -439,18 +451,19 @@ static int compare_places(gconstpointer a, gconstpointer b)
     return first->start < second->start ? -1 : first->start > second->start;
 }
 
-static gboolean place_storages(LkTorchFile *file, GError **error)
+static gboolean check_overlap(LkTorchZip *zip, GError **error)
 {
+    const zip_int64_t n = zip_get_num_entries(zip->archive, 0);
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(Place));
-    Placing placing = {.zip = file->zip, .places = places, .error = error, .good = TRUE};
 
-    g_tree_foreach(file->tree.storages, place_next, &placing);
-    if (!placing.good)
-        return FALSE;
+    for (zip_int64_t i = 0; i < n; i++)
+        if (!add_place(zip, (guint64)i, places, error))
+            return FALSE;
     g_array_sort(places, compare_places);
     for (guint i = 1; i < places->len; i++) {
         const Place *before = &g_array_index(places, Place, i - 1), *place = before + 1;
-        if (place->start - before->start < before->length)
+        const guint64 distance = place->start - before->start;
+        if (distance < before->length || distance - before->length < ENTRY_HEADER)
             return refuse(error, "entries of its archive overlap");
     }
     return TRUE;
@@ -463,7 +476,7 @@ static gboolean read_archive(LkTorchFile *file, GError **error)
     g_autofree guint8 *description = NULL;
     gsize size, used;
 
-    if (!find_folder(file->zip, error))
+    if (!find_folder(file->zip, error) || !check_overlap(file->zip, error))
         return FALSE;
     if (has_entry(file->zip, "constants.pkl"))
         return lk_torch_refuse(error, LK_IMPORT_ERROR_REFUSED,

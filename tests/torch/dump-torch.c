@@ -90,7 +90,7 @@ static void print_value(LkTorchFile *file, const LkTorchValue *value, const char
         print_hex(lk_torch_string(value));
     else if (type == LK_TORCH_TENSOR)
         print_tensor(file, value);
-    else
+    else if (type != LK_TORCH_NONE)
         g_print("%u", lk_torch_n_items(value));
     g_print("\n");
     for (guint i = 0; i < lk_torch_n_items(value); i++) {
