@@ -13,7 +13,7 @@ struct _LkPanel {
 
     GtkEditable *search;
     GtkBox *groups;
-    GtkWidget *nothing_found;
+    GtkWidget *no_sliders, *nothing_found;
     GPtrArray *sliders;  /* by index of the model's directions; owned by groups */
     GHashTable *folding; /* a group's name to whether the person unfolded it */
 };
@@ -139,6 +139,7 @@ void lk_panel_set_model(LkPanel *panel, LkModel *model)
         g_ptr_array_add(panel->sliders, slider);
         lk_section_add(section, LK_SLIDER(slider));
     }
+    gtk_widget_set_visible(panel->no_sliders, panel->sliders->len == 0);
     gtk_widget_set_visible(GTK_WIDGET(panel->search), lk_panel_can_search(panel));
     on_search_stopped(panel);
 }
@@ -183,6 +184,7 @@ static void lk_panel_class_init(LkPanelClass *klass)
                                   G_TYPE_NONE, 3, G_TYPE_UINT, G_TYPE_DOUBLE, G_TYPE_BOOLEAN);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/likeness/Likeness/panel.ui");
     gtk_widget_class_bind_template_child(widget_class, LkPanel, groups);
+    gtk_widget_class_bind_template_child(widget_class, LkPanel, no_sliders);
     gtk_widget_class_bind_template_child(widget_class, LkPanel, nothing_found);
     gtk_widget_class_bind_template_child(widget_class, LkPanel, search);
     gtk_widget_class_bind_template_callback(widget_class, on_search_activated);
