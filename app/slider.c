@@ -130,6 +130,7 @@ static void describe(LkSlider *slider, const LkDirection *direction)
 
     slider->words = fold(label, direction->label, lk_label_of_group(direction->group));
     gtk_label_set_text(slider->name, label);
+    gtk_widget_set_tooltip_text(GTK_WIDGET(slider->name), label); /* long ones are cut off */
     gtk_widget_set_tooltip_text(GTK_WIDGET(slider->reset), reset);
     gtk_accessible_update_property(GTK_ACCESSIBLE(slider->reset), GTK_ACCESSIBLE_PROPERTY_LABEL, reset, -1);
     gtk_accessible_update_property(GTK_ACCESSIBLE(slider->scale), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,

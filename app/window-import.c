@@ -7,7 +7,6 @@
 #include "window-private.h"
 
 #include <glib/gi18n.h>
-#include <string.h>
 
 #define REFRESH 100 /* of the progress, milliseconds */
 
@@ -329,8 +328,7 @@ static void ask(LkWindow *window, GListModel *files)
     }
     question = g_new0(Question, 1);
     question->files = g_strv_builder_end(paths);
-    question->model = window->session != NULL ? g_strdup(lk_model_path(lk_session_get_model(window->session)))
-                                              : lk_model_builtin_path();
+    question->model = lk_window_model_path(window);
     if (question->files[0] == NULL || window->import != NULL) {
         question_free(question);
         return;

@@ -180,6 +180,15 @@ static void load(LkWindow *window, const char *path, gboolean remembered)
     g_task_run_in_thread(task, load_model);
 }
 
+char *lk_window_model_path(LkWindow *window)
+{
+    const Loading *loading = window->loading != NULL ? g_task_get_task_data(window->loading) : NULL;
+
+    if (current_path(window) != NULL)
+        return g_strdup(current_path(window));
+    return loading != NULL && loading->path != NULL ? g_strdup(loading->path) : lk_model_builtin_path();
+}
+
 void lk_window_load_model(LkWindow *window, const char *path)
 {
     load(window, path, FALSE);

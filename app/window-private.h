@@ -68,6 +68,7 @@ void lk_window_load_usual_model(LkWindow *window); /* the one in use last, if it
 void lk_window_choose_model(GSimpleAction *action, GVariant *target, gpointer data);
 void lk_window_show_model(LkWindow *window);
 void lk_window_list_models(LkWindow *window);
+char *lk_window_model_path(LkWindow *window); /* in use, or about to be; free with g_free */
 
 /* window-import.c. The first three are actions; what is to be imported is looked at, and the person asked. */
 void lk_window_import(GSimpleAction *action, GVariant *parameter, gpointer data);
