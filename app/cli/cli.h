@@ -6,6 +6,7 @@
 #pragma once
 
 #include "editor.h"
+#include "original.h"
 
 G_BEGIN_DECLS
 
@@ -26,6 +27,9 @@ typedef enum {
     CLI_TAKES_JSON = 1 << 6,      /* --json */
     CLI_TAKES_RUNS = 1 << 7,      /* --runs */
     CLI_TAKES_IMPORT = 1 << 8,    /* -o MODEL, --name, --f32 */
+    CLI_TAKES_EXPORT = 1 << 9,    /* --quality, --depth, --full-chroma, --strip-location */
+    CLI_TAKES_DETAIL = 1 << 10,   /* --detail */
+    CLI_TAKES_BATCH = 1 << 11,    /* --format, --overwrite */
 } CliTakes;
 
 typedef struct {
@@ -37,7 +41,12 @@ typedef struct {
     gboolean aligned;
     guint face; /* from 0 */
     char *output;
-    char **set; /* NULL-terminated */
+    LkExportOptions export; /* format: of output, or of --format */
+    gboolean has_format;    /* of batch: --format was given */
+    gboolean overwrite;
+    double detail; /* 0 to 1 */
+    gboolean has_detail;
+    char **set; /* NULL-terminated; NULL: none */
     char *dump; /* or NULL */
     gboolean json;
     guint runs;
@@ -69,10 +78,11 @@ const CliOptions *cli_options_read(const CliCommand *command, int argc, char **a
 /* Path of a model given as a file, by name, or (NULL) the built-in one. */
 char *cli_model_path(const char *model, GError **error);
 LkModel *cli_open_model(const CliOptions *options, GError **error);
-LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, GError **error);
+/* flags: besides those that the options ask for. */
+LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, LkNetFlags flags, GError **error);
 /* Finds and inverts the face; errors name path. */
-gboolean cli_open_photo(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
-                        GError **error);
+gboolean cli_open_photo(const CliOptions *options, LkEditor *editor, const LkOriginal *original,
+                        const char *path, GError **error);
 /* A value for each direction from NAME=VALUE words, NAN for those that are not named. NAME may be the end of a name behind a
  * "-" where only one slider ends so. Refuses what the model does not have or a slider does not reach. */
 float *cli_parse_values(LkModel *model, char *const *set, GError **error);
@@ -81,13 +91,47 @@ float *cli_photo_values(const LkEditor *editor, const float *set);
 
 /* ---- picture.c: from an opened editor to a file ---- */
 
-/* Reads a photo, inverts it, applies the values that are set (cli_parse_values), writes a PNG, and the stages where asked
- * to. */
-gboolean cli_write_picture(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
-                           const float *set, const char *output, const char *dump, GError **error);
-/* invert and edit: one photo, with the values of --set (none: the inversion). */
-CliStatus cli_run_single(const CliOptions *options);
+typedef enum {
+    CLI_SHOW_EDIT,      /* what the edit changes */
+    CLI_SHOW_INVERSION, /* the network's picture as it is */
+} CliShow;
+
+/* A picture that is ready to be written, by any thread. */
+typedef struct {
+    LkOriginal *original;
+    LkPatch *patch; /* NULL: nothing changes */
+    LkPhoto *bare;  /* with --aligned: this is written instead */
+} CliPicture;
+
+void cli_picture_clear(CliPicture *picture);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CliPicture, cli_picture_clear)
+
+/* Puts the network's picture of the photo that is open into it. */
+gboolean cli_picture_place(const CliOptions *options, LkEditor *editor, LkOriginal *original, LkPhoto *face,
+                           CliShow show, CliPicture *picture, GError **error);
+/* Inverts a photo and applies the values that are set (cli_parse_values); writes the stages where asked to. */
+gboolean cli_picture_make(const CliOptions *options, LkEditor *editor, LkOriginal *original, const char *path,
+                          const float *set, CliShow show, const char *dump, CliPicture *picture,
+                          GError **error);
+gboolean cli_picture_save(const CliPicture *picture, const char *output, const LkExportOptions *how,
+                          GError **error);
+/* invert and edit: one photo, with the values of --set. */
+CliStatus cli_run_single(const CliOptions *options, CliShow show);
 gboolean cli_make_folder(const char *path, GError **error);
+
+/* ---- items.c: what batch has to do ---- */
+
+typedef struct {
+    char *path;   /* of the photo */
+    char *output; /* file to write; no other item's, and no photo */
+    char *name;   /* of the file without its ending */
+    LkFileFormat format;
+    GError *error; /* why there is nothing to do, or NULL */
+} CliItem;
+
+/* The photos, and those in the folders, among what was named, each once: a GPtrArray of CliItem. An error: a photo would be
+ * overwritten. */
+GPtrArray *cli_list_items(const CliOptions *options, GError **error);
 
 /* ---- npy.c: stages as files ---- */
 
@@ -95,7 +139,7 @@ gboolean cli_make_folder(const char *path, GError **error);
  * (styles.npy). */
 gboolean cli_dump_stages(const CliOptions *options, LkEditor *editor, const char *folder, GError **error);
 
-/* ---- talk.c: to the person, and from the person ---- */
+/* ---- talk.c: to the person, and from the person; any thread ---- */
 
 CliStatus cli_fail(const GError *error); /* prints it as one line on stderr; CLI_FAILED */
 void cli_complain(const char *format, ...) G_GNUC_PRINTF(1, 2); /* one line on stderr */

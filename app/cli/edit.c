@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli.h"
 
+static CliStatus run(const CliOptions *options)
+{
+    return cli_run_single(options, CLI_SHOW_EDIT);
+}
+
 const CliCommand cli_edit = {
     .name = "edit",
-    .arguments = "PHOTO -o OUT --set NAME=VALUE …",
+    .arguments = "PHOTO -o OUT [--set NAME=VALUE …]",
     .summary = "Write a photo with sliders moved",
-    .details = "likeness-cli info tells the sliders and their ranges.",
-    .takes = CLI_TAKES_FILE | CLI_TAKES_PHOTO | CLI_TAKES_SET | CLI_TAKES_INVERSION | CLI_TAKES_DUMP,
+    .details = "likeness-cli info tells the sliders and their ranges. OUT's ending names the format: .png, "
+               ".jpg, .tif or "
+               ".webp.\nThe photo keeps its size, colour space, depth and metadata, and every pixel that the "
+               "edit does "
+               "not change.",
+    .takes = CLI_TAKES_FILE | CLI_TAKES_PHOTO | CLI_TAKES_SET | CLI_TAKES_EXPORT | CLI_TAKES_DETAIL |
+             CLI_TAKES_INVERSION | CLI_TAKES_DUMP,
     .min_photos = 1,
     .max_photos = 1,
-    .run = cli_run_single,
+    .run = run,
 };

@@ -43,13 +43,12 @@ LkModel *cli_open_model(const CliOptions *options, GError **error)
 
 /* ---- editor ------------------------------------------------------------------------------------------------- */
 
-LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, GError **error)
+LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, LkNetFlags flags, GError **error)
 {
     const LkEditorOptions editor_options = {
         .device = options->device,
         .storage = options->half ? LK_F16 : LK_F32,
-        .net_flags =
-            (options->dump ? LK_NET_KEEP_STAGES : 0) | (options->n_photos > 1 ? LK_NET_KEEP_ENCODER : 0),
+        .net_flags = flags | (options->dump ? LK_NET_KEEP_STAGES : 0),
     };
 
     if (g_cancellable_set_error_if_cancelled(cli_cancellable(), error))
@@ -58,10 +57,11 @@ LkEditor *cli_open_editor(const CliOptions *options, LkModel *model, GError **er
     return lk_editor_new_for_model(&editor_options, model, error);
 }
 
-gboolean cli_open_photo(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
-                        GError **error)
+gboolean cli_open_photo(const CliOptions *options, LkEditor *editor, const LkOriginal *original,
+                        const char *path, GError **error)
 {
     const LkOpenMode mode = options->aligned ? LK_OPEN_ALIGNED : LK_OPEN_DETECT;
+    LkPhoto *photo = lk_original_photo(original);
     g_autoptr(GError) reason = NULL;
 
     cli_progress(options, "Inverting %s …", path);

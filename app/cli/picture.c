@@ -13,32 +13,66 @@ gboolean cli_make_folder(const char *path, GError **error)
     return FALSE;
 }
 
-/* The picture as the command shows it: bare with --aligned, else in its photo. */
-static LkPhoto *generate(const CliOptions *options, LkEditor *editor, const float *set, GError **error)
+void cli_picture_clear(CliPicture *picture)
 {
-    g_autofree float *values = cli_photo_values(editor, set);
-    g_autoptr(LkPhoto) picture =
-        lk_editor_generate(editor, values, options->inversion, cli_cancellable(), error);
-
-    if (picture == NULL || options->aligned)
-        return g_steal_pointer(&picture);
-    return lk_editor_compose(editor, picture);
+    g_clear_pointer(&picture->original, lk_original_unref);
+    g_clear_pointer(&picture->patch, lk_patch_free);
+    g_clear_pointer(&picture->bare, lk_photo_unref);
 }
 
-gboolean cli_write_picture(const CliOptions *options, LkEditor *editor, LkPhoto *photo, const char *path,
-                           const float *set, const char *output, const char *dump, GError **error)
+gboolean cli_picture_place(const CliOptions *options, LkEditor *editor, LkOriginal *original, LkPhoto *face,
+                           CliShow show, CliPicture *picture, GError **error)
 {
-    g_autoptr(LkPhoto) picture = NULL;
+    picture->original = lk_original_ref(original);
+    if (options->aligned)
+        picture->bare = lk_photo_ref(face);
+    else if (show == CLI_SHOW_INVERSION)
+        picture->patch = lk_editor_paste(editor, face);
+    else
+        picture->patch =
+            lk_editor_patch(editor, face, options->inversion, options->detail, cli_cancellable(), error);
+    return picture->bare != NULL || picture->patch != NULL;
+}
 
-    if (!cli_open_photo(options, editor, photo, path, error))
+/* The network's picture, and its stages where asked for. */
+static LkPhoto *generate(const CliOptions *options, LkEditor *editor, const float *values, const char *dump,
+                         GError **error)
+{
+    g_autoptr(LkPhoto) face =
+        lk_editor_generate(editor, values, options->inversion, cli_cancellable(), error);
+
+    if (face != NULL && dump != NULL && !cli_dump_stages(options, editor, dump, error))
+        return NULL;
+    return g_steal_pointer(&face);
+}
+
+gboolean cli_picture_make(const CliOptions *options, LkEditor *editor, LkOriginal *original, const char *path,
+                          const float *set, CliShow show, const char *dump, CliPicture *picture,
+                          GError **error)
+{
+    g_autofree float *values = NULL;
+    g_autoptr(LkPhoto) face = NULL;
+
+    if (!cli_open_photo(options, editor, original, path, error))
         return FALSE;
-    picture = generate(options, editor, set, error);
-    if (picture == NULL || g_cancellable_set_error_if_cancelled(cli_cancellable(), error))
-        return FALSE;
-    if (dump != NULL && !cli_dump_stages(options, editor, dump, error))
-        return FALSE;
-    cli_progress(options, "Writing %s …", output);
-    return lk_photo_save_png(picture, output, error);
+    values = cli_photo_values(editor, set);
+    if (show == CLI_SHOW_EDIT && !options->aligned && dump == NULL && lk_editor_is_neutral(editor, values)) {
+        picture->original = lk_original_ref(original);
+        return TRUE;
+    }
+    face = generate(options, editor, values, dump, error);
+    return face != NULL && !g_cancellable_set_error_if_cancelled(cli_cancellable(), error) &&
+           cli_picture_place(options, editor, original, face, show, picture, error);
+}
+
+gboolean cli_picture_save(const CliPicture *picture, const char *output, const LkExportOptions *how,
+                          GError **error)
+{
+    const LkPatch *patch = picture->patch;
+
+    if (picture->bare != NULL)
+        return lk_photo_save(picture->bare, output, how, error);
+    return lk_original_save(picture->original, &patch, patch ? 1 : 0, output, how, error);
 }
 
 /* Nobody wants to wait for a picture that then has no place. */
@@ -54,20 +88,25 @@ static gboolean check_output(const char *path, GError **error)
 }
 
 /* What can be wrong with the command line or the files is found out before the device is opened. */
-static gboolean make_single(const CliOptions *options, GError **error)
+static gboolean make_single(const CliOptions *options, CliShow show, GError **error)
 {
+    const char *path = options->photos[0];
     g_autoptr(LkModel) model = check_output(options->output, error) ? cli_open_model(options, error) : NULL;
     g_autofree float *set = model ? cli_parse_values(model, options->set, error) : NULL;
-    g_autoptr(LkPhoto) photo = set ? lk_photo_open(options->photos[0], error) : NULL;
-    g_autoptr(LkEditor) editor = photo ? cli_open_editor(options, model, error) : NULL;
+    g_autoptr(LkOriginal) original = set ? lk_original_open(path, error) : NULL;
+    g_autoptr(LkEditor) editor = original ? cli_open_editor(options, model, 0, error) : NULL;
+    g_auto(CliPicture) picture = {0};
 
-    return editor != NULL && cli_write_picture(options, editor, photo, options->photos[0], set,
-                                               options->output, options->dump, error);
+    if (editor == NULL ||
+        !cli_picture_make(options, editor, original, path, set, show, options->dump, &picture, error))
+        return FALSE;
+    cli_progress(options, "Writing %s …", options->output);
+    return cli_picture_save(&picture, options->output, &options->export, error);
 }
 
-CliStatus cli_run_single(const CliOptions *options)
+CliStatus cli_run_single(const CliOptions *options, CliShow show)
 {
     g_autoptr(GError) error = NULL;
 
-    return make_single(options, &error) ? CLI_DONE : cli_fail(error);
+    return make_single(options, show, &error) ? CLI_DONE : cli_fail(error);
 }

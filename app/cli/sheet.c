@@ -36,29 +36,31 @@ static void grid_put(Grid *grid, guint row, guint column, const LkPhoto *picture
 typedef struct {
     const CliOptions *options;
     LkEditor *editor;
+    LkOriginal *original;
     float *neutral; /* the values at which nothing changes; at least one */
     guint n_values;
     Grid grid;
 } Sheet;
 
-static gboolean save(const Sheet *sheet, LkPhoto *picture, const char *name, GError **error)
+static gboolean save(const Sheet *sheet, const CliPicture *picture, const char *name, GError **error)
 {
+    const LkExportOptions how = {.format = LK_FILE_PNG};
     g_autofree char *file_name = g_strconcat(name, ".png", NULL);
     g_autofree char *path = g_build_filename(sheet->options->output, file_name, NULL);
 
-    if (!lk_photo_save_png(picture, path, error))
+    if (!cli_picture_save(picture, path, &how, error))
         return FALSE;
     g_print("%s\n", path);
     return TRUE;
 }
 
 /* Saves a network picture as the command shows it. */
-static gboolean save_face(const Sheet *sheet, LkPhoto *face, const char *name, GError **error)
+static gboolean save_face(const Sheet *sheet, LkPhoto *face, CliShow show, const char *name, GError **error)
 {
-    g_autoptr(LkPhoto) picture =
-        sheet->options->aligned ? lk_photo_ref(face) : lk_editor_compose(sheet->editor, face);
+    g_auto(CliPicture) picture = {0};
 
-    return save(sheet, picture, name, error);
+    return cli_picture_place(sheet->options, sheet->editor, sheet->original, face, show, &picture, error) &&
+           save(sheet, &picture, name, error);
 }
 
 /* A picture with one slider moved; name: it is one that is written, so that its stages may be asked for. */
@@ -87,7 +89,8 @@ static gboolean make_first_row(Sheet *sheet, GError **error)
         return FALSE;
     grid_put(&sheet->grid, 0, 0, crop);
     grid_put(&sheet->grid, 0, 1, inversion);
-    return save(sheet, photo, "before", error) && save_face(sheet, inversion, "inversion", error);
+    return save(sheet, &(CliPicture){.original = sheet->original}, "before", error) &&
+           save_face(sheet, inversion, CLI_SHOW_INVERSION, "inversion", error);
 }
 
 /* The pictures at the ends are written, too. */
@@ -103,7 +106,7 @@ static gboolean make_cell(Sheet *sheet, guint k, guint column, float value, GErr
     if (face == NULL)
         return FALSE;
     grid_put(&sheet->grid, k + 1, column, face);
-    return name == NULL || save_face(sheet, face, name, error);
+    return name == NULL || save_face(sheet, face, CLI_SHOW_EDIT, name, error);
 }
 
 static gboolean make_slider_row(Sheet *sheet, guint k, GError **error)
@@ -130,24 +133,24 @@ static gboolean make_sheet(Sheet *sheet, GError **error)
         if (!make_slider_row(sheet, k, error))
             return FALSE;
     picture = lk_photo_new(sheet->grid.width, sheet->grid.height, sheet->grid.pixels);
-    return save(sheet, picture, "sheet", error);
+    return save(sheet, &(CliPicture){.bare = picture}, "sheet", error);
 }
 
 static gboolean open_and_make(const CliOptions *options, GError **error)
 {
     const char *path = options->photos[0];
-    g_autoptr(LkPhoto) photo = lk_photo_open(path, error);
-    g_autoptr(LkModel) model = photo ? cli_open_model(options, error) : NULL;
-    g_autoptr(LkEditor) editor = model ? cli_open_editor(options, model, error) : NULL;
+    g_autoptr(LkOriginal) original = lk_original_open(path, error);
+    g_autoptr(LkModel) model = original ? cli_open_model(options, error) : NULL;
+    g_autoptr(LkEditor) editor = model ? cli_open_editor(options, model, 0, error) : NULL;
 
-    if (editor == NULL || !cli_open_photo(options, editor, photo, path, error) ||
+    if (editor == NULL || !cli_open_photo(options, editor, original, path, error) ||
         !cli_make_folder(options->output, error))
         return FALSE;
 
     const guint cell = MIN(lk_model_config(model)->resolution, LARGEST_CELL);
     const guint n = lk_model_n_directions(model);
     g_autofree float *neutral = cli_photo_values(editor, NULL);
-    Sheet sheet = {options, editor, neutral, n + 1, grid_new(cell, n + 1)};
+    Sheet sheet = {options, editor, original, neutral, n + 1, grid_new(cell, n + 1)};
     const gboolean done = make_sheet(&sheet, error);
     g_free(sheet.grid.pixels);
     return done;
@@ -171,7 +174,7 @@ const CliCommand cli_sheet = {
                "end, half the way there, no change, half the way to the upper end, and that. --dump gets a "
                "folder for each\n"
                "picture.",
-    .takes = CLI_TAKES_FOLDER | CLI_TAKES_PHOTO | CLI_TAKES_INVERSION | CLI_TAKES_DUMP,
+    .takes = CLI_TAKES_FOLDER | CLI_TAKES_PHOTO | CLI_TAKES_DETAIL | CLI_TAKES_INVERSION | CLI_TAKES_DUMP,
     .min_photos = 1,
     .max_photos = 1,
     .run = run,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+static GMutex lock;
 static gboolean progress_is_shown;
 
 static void clear_progress(void)
@@ -25,10 +26,12 @@ void cli_complain(const char *format, ...)
     va_start(arguments, format);
     message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    clear_progress();
     /* A driver's message, or a file's name, may have lines of its own. */
     g_strdelimit(message, "\r\n", ' ');
+    g_mutex_lock(&lock);
+    clear_progress();
     g_printerr("likeness-cli: %s\n", g_strchomp(message));
+    g_mutex_unlock(&lock);
 }
 
 CliStatus cli_fail(const GError *error)
@@ -47,14 +50,15 @@ void cli_progress(const CliOptions *options, const char *format, ...)
 
     if (options->quiet || !isatty(STDERR_FILENO))
         return;
-    clear_progress();
-    if (format == NULL)
-        return;
     va_start(arguments, format);
-    message = g_strdup_vprintf(format, arguments);
+    message = format ? g_strdup_vprintf(format, arguments) : NULL;
     va_end(arguments);
-    g_printerr("%s", message);
-    progress_is_shown = TRUE;
+    g_mutex_lock(&lock);
+    clear_progress();
+    if (message != NULL)
+        g_printerr("%s", message);
+    progress_is_shown = message != NULL;
+    g_mutex_unlock(&lock);
 }
 
 /* ---- signals ------------------------------------------------------------------------------------------------ */

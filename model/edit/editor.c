@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "editor.h"
 
+#include <math.h>
+#include <string.h>
+
+/* What belongs to the open photo and one way of inverting it; made when first needed. */
+typedef struct {
+    LkPhoto *inversion;
+    LkPatcher *patcher;
+} Unedited;
+
+enum { N_MODES = LK_INVERSION_WPLUS + 1 };
+
 struct _LkEditor {
     LkModel *model;
     LkGpu *gpu;
@@ -15,7 +26,8 @@ struct _LkEditor {
     float *inverting; /* room for the next photo's w_plus, so that the old one survives a failure */
     LkEdit *edit;
     float *edited, *styles; /* of the last picture */
-    gboolean net_has_crop;  /* FALSE: a failed inversion left the net without this photo's features */
+    Unedited unedited[N_MODES];
+    gboolean net_has_crop; /* FALSE: a failed inversion left the net without this photo's features */
 };
 
 static gboolean open_device(LkEditor *editor, const LkEditorOptions *options, GError **error)
@@ -51,6 +63,14 @@ LkEditor *lk_editor_new(const LkEditorOptions *options, GError **error)
     return model ? lk_editor_new_for_model(options, model, error) : NULL;
 }
 
+static void forget_unedited(LkEditor *editor)
+{
+    for (guint mode = 0; mode < N_MODES; mode++) {
+        g_clear_pointer(&editor->unedited[mode].inversion, lk_photo_unref);
+        g_clear_pointer(&editor->unedited[mode].patcher, lk_patcher_free);
+    }
+}
+
 void lk_editor_free(LkEditor *editor)
 {
     if (editor == NULL)
@@ -58,6 +78,7 @@ void lk_editor_free(LkEditor *editor)
     lk_face_finder_free(editor->finder);
     lk_net_free(editor->net);
     lk_gpu_free(editor->gpu);
+    forget_unedited(editor);
     lk_photo_unref(editor->photo);
     lk_photo_unref(editor->crop);
     lk_model_unref(editor->model);
@@ -179,6 +200,7 @@ gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint
     editor->inverting = editor->w_plus;
     editor->w_plus = w_plus;
     lk_edit_set_code(editor->edit, w_plus);
+    forget_unedited(editor);
     lk_photo_ref(photo);
     lk_photo_unref(editor->photo);
     lk_photo_unref(editor->crop);
@@ -199,21 +221,37 @@ static gboolean ensure_inverted(LkEditor *editor, GCancellable *cancellable, GEr
     return editor->net_has_crop;
 }
 
+/* styles may be NULL: no offsets. */
+static LkPhoto *run_net(LkEditor *editor, const float *w_plus, const float *styles, LkInversionMode mode,
+                        GCancellable *cancellable, GError **error)
+{
+    const guint side = lk_model_config(editor->model)->resolution;
+    g_autofree guint8 *pixels = g_malloc((gsize)4 * side * side);
+
+    if (!ensure_inverted(editor, cancellable, error) ||
+        !lk_net_generate(editor->net, w_plus, styles, mode, pixels, cancellable, error))
+        return NULL;
+    return lk_photo_new(side, side, pixels);
+}
+
 LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMode mode,
                             GCancellable *cancellable, GError **error)
 {
-    g_autofree guint8 *pixels = NULL;
-    const guint side = lk_model_config(editor->model)->resolution;
+    g_autoptr(LkPhoto) picture = NULL;
 
     g_return_val_if_fail(editor->photo != NULL, NULL);
 
-    if (!ensure_inverted(editor, cancellable, error) ||
-        !lk_edit_apply(editor->edit, values, editor->edited, editor->styles, error))
+    if (!lk_edit_apply(editor->edit, values, editor->edited, editor->styles, error))
         return NULL;
-    pixels = g_malloc((gsize)4 * side * side);
-    if (!lk_net_generate(editor->net, editor->edited, editor->styles, mode, pixels, cancellable, error))
-        return NULL;
-    return lk_photo_new(side, side, pixels);
+    picture = run_net(editor, editor->edited, editor->styles, mode, cancellable, error);
+    if (picture != NULL && lk_editor_is_neutral(editor, values)) {
+        LkPhoto **inversion = &editor->unedited[mode].inversion;
+        /* One picture of it is enough. */
+        if (*inversion == NULL)
+            *inversion = lk_photo_ref(picture);
+        return lk_photo_ref(*inversion);
+    }
+    return g_steal_pointer(&picture);
 }
 
 const float *lk_editor_edited_w_plus(const LkEditor *editor)
@@ -230,6 +268,76 @@ void lk_editor_neutral_values(const LkEditor *editor, float *values)
 {
     for (guint k = 0; k < lk_model_n_directions(editor->model); k++)
         values[k] = lk_edit_neutral(editor->edit, k);
+}
+
+gboolean lk_editor_is_neutral(const LkEditor *editor, const float *values)
+{
+    for (guint k = 0; k < lk_model_n_directions(editor->model); k++)
+        if (values[k] != lk_edit_neutral(editor->edit, k))
+            return FALSE;
+    return TRUE;
+}
+
+/* ---- back into the photo ------------------------------------------------------------------------------- */
+
+LkPhoto *lk_editor_inversion(LkEditor *editor, LkInversionMode mode, GCancellable *cancellable,
+                             GError **error)
+{
+    LkPhoto **inversion = &editor->unedited[mode].inversion;
+
+    g_return_val_if_fail(editor->photo != NULL, NULL);
+
+    if (*inversion == NULL)
+        *inversion = run_net(editor, editor->w_plus, NULL, mode, cancellable, error);
+    return *inversion;
+}
+
+LkPatch *lk_editor_patch(LkEditor *editor, const LkPhoto *picture, LkInversionMode mode, double detail,
+                         GCancellable *cancellable, GError **error)
+{
+    LkPhoto *inversion = lk_editor_inversion(editor, mode, cancellable, error);
+    LkPatcher **patcher = &editor->unedited[mode].patcher;
+
+    if (inversion == NULL)
+        return NULL;
+    if (*patcher == NULL)
+        *patcher = lk_patcher_new(editor->photo, &editor->quad, inversion);
+    return lk_patcher_patch(*patcher, picture, detail);
+}
+
+/* The part of the photo that the face's square reaches. */
+static void place_square(const LkEditor *editor, LkPatch *patch)
+{
+    const LkQuad *quad = &editor->quad;
+    const double reach = fabs(quad->x[0]) + fabs(quad->y[0]);
+    const double width = lk_photo_width(editor->photo), height = lk_photo_height(editor->photo);
+    const double left = CLAMP(floor(quad->centre[0] - reach), 0.0, width);
+    const double top = CLAMP(floor(quad->centre[1] - reach), 0.0, height);
+
+    patch->x = (guint)left;
+    patch->y = (guint)top;
+    patch->width = (guint)(CLAMP(ceil(quad->centre[0] + reach), 0.0, width) - left);
+    patch->height = (guint)(CLAMP(ceil(quad->centre[1] + reach), 0.0, height) - top);
+}
+
+LkPatch *lk_editor_paste(const LkEditor *editor, const LkPhoto *picture)
+{
+    g_autoptr(LkPhoto) pasted = lk_editor_compose(editor, picture);
+    LkPatch *patch = g_new0(LkPatch, 1);
+    float *change;
+
+    place_square(editor, patch);
+    patch->change = change = g_new(float, (gsize)patch->width * patch->height * 3);
+    for (guint y = 0; y < patch->height; y++) {
+        const gsize first = (gsize)(patch->y + y) * lk_photo_width(editor->photo) + patch->x;
+        const guint8 *from = lk_photo_pixels(editor->photo) + 4 * first;
+        const guint8 *to = lk_photo_pixels(pasted) + 4 * first;
+
+        for (guint x = 0; x < patch->width; x++, from += 4, to += 4)
+            for (guint c = 0; c < 3; c++)
+                *change++ = (float)(to[c] - from[c]) / 255.0f;
+    }
+    return patch;
 }
 
 LkPhoto *lk_editor_compose(const LkEditor *editor, const LkPhoto *picture)

@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "align.h"
 #include "edit.h"
 #include "net.h"
+#include "patch.h"
 
 G_BEGIN_DECLS
 
@@ -48,6 +48,7 @@ const float *lk_editor_w_plus(const LkEditor *editor); /* of the inversion, num_
 
 /* The values at which nothing changes, one per direction of the model: edit.h. They belong to the photo that is open. */
 void lk_editor_neutral_values(const LkEditor *editor, float *values);
+gboolean lk_editor_is_neutral(const LkEditor *editor, const float *values);
 
 /* The network's picture (resolution x resolution) for one value per direction of the model (the neutral ones: the
  * inversion). */
@@ -56,7 +57,23 @@ LkPhoto *lk_editor_generate(LkEditor *editor, const float *values, LkInversionMo
 const float *lk_editor_edited_w_plus(const LkEditor *editor); /* of the last picture, num_ws x w_dim */
 const float *lk_editor_edited_styles(const LkEditor *editor); /* added to the styles of the last picture */
 
-/* The photo with that picture in place. */
+/* The strength of kept original detail where nobody chose one. */
+#define LK_DETAIL_DEFAULT 1.0
+
+/* The inversion: the network's picture with no edit. Owned by the editor, made when first asked for (by a call of this, of
+ * lk_editor_patch, or of lk_editor_generate with neutral values), as long as the photo is open. */
+LkPhoto *lk_editor_inversion(LkEditor *editor, LkInversionMode mode, GCancellable *cancellable,
+                             GError **error);
+
+/* What the edit that made picture changes in the photo; nothing where picture is the inversion. picture: of
+ * lk_editor_generate in this mode. detail: patch.h's k, 0 to 1. For lk_patch_apply and lk_original_save. */
+LkPatch *lk_editor_patch(LkEditor *editor, const LkPhoto *picture, LkInversionMode mode, double detail,
+                         GCancellable *cancellable, GError **error);
+
+/* A change that shows the bare picture in the face's place, softly blended towards the square's border. */
+LkPatch *lk_editor_paste(const LkEditor *editor, const LkPhoto *picture);
+
+/* The photo with the bare picture in place. */
 LkPhoto *lk_editor_compose(const LkEditor *editor, const LkPhoto *picture);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkEditor, lk_editor_free)

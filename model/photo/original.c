@@ -420,11 +420,11 @@ static gboolean write_metadata(const char *temporary, const char *name, gpointer
     return written;
 }
 
-static gboolean check_side(const LkDecoded *decoded, const Format *format, const char *path, GError **error)
+static gboolean check_side(const LkRows *rows, const Format *format, const char *path, GError **error)
 {
     g_autofree char *name = NULL;
 
-    if (MAX(decoded->width, decoded->height) <= format->max_side)
+    if (MAX(rows->width, rows->height) <= format->max_side)
         return TRUE;
     name = g_filename_display_basename(path);
     g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_SIZE,
@@ -450,11 +450,20 @@ gboolean lk_original_save(const LkOriginal *original, const LkPatch *const *patc
                    .resolution = lk_metadata_resolution(original->metadata),
                    .row = output_row};
 
-    if (!check_side(decoded, format, path, error))
+    if (!check_side(&rows, format, path, error))
         return FALSE;
     if (lk_metadata_has_thumbnail(original->metadata))
         thumbnail = make_thumbnail(original, patches, n_patches);
     rows.data = output = output_new(original, patches, n_patches, depth);
     return lk_file_write(path, format->encode, &rows, options, write_metadata,
                          &(Finish){original, options, thumbnail}, error);
+}
+
+gboolean lk_photo_save(LkPhoto *photo, const char *path, const LkExportOptions *options, GError **error)
+{
+    const Format *format = &formats[options->format];
+    const LkRows rows = lk_photo_rows(photo);
+
+    return check_side(&rows, format, path, error) &&
+           lk_file_write(path, format->encode, &rows, options, NULL, NULL, error);
 }
