@@ -7,7 +7,7 @@ build_packages="gcc g++ meson ninja-build pkg-config gettext glslang-tools libvu
   mesa-vulkan-drivers desktop-file-utils appstream libxml2-utils librsvg2-common adwaita-icon-theme"
 test_packages="vulkan-validationlayers clang-format xvfb xauth dbus-daemon dbus-x11 libxtst-dev
   mandoc libglib2.0-bin libgtk-4-bin python3 python3-numpy python3-pil python3-scipy python3-skimage python3-torch libdnnl-dev
-  exiv2 libimage-exiftool-perl"
+  python3-tifffile exiv2 libimage-exiftool-perl"
 
 # install_packages NAME...: installs those that are missing; asks for sudo only then.
 install_packages() {

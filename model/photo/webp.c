@@ -90,6 +90,19 @@ static void fill(WebPPicture *picture, const LkRows *rows)
     }
 }
 
+/* Lossy WebP has 512 KiB for how its blocks are predicted, which a large photo exceeds unless the encoder is told to save. */
+static gboolean encode(WebPConfig *config, WebPPicture *picture, WebPMemoryWriter *writer)
+{
+    if (WebPEncode(config, picture))
+        return TRUE;
+    if (picture->error_code != VP8_ENC_ERROR_PARTITION0_OVERFLOW)
+        return FALSE;
+    WebPMemoryWriterClear(writer);
+    WebPMemoryWriterInit(writer);
+    config->partition_limit = 100;
+    return WebPEncode(config, picture);
+}
+
 static gboolean compress(const LkRows *rows, const LkExportOptions *options, WebPMemoryWriter *writer)
 {
     WebPPicture picture;
@@ -111,7 +124,7 @@ static gboolean compress(const LkRows *rows, const LkExportOptions *options, Web
     done = WebPPictureAlloc(&picture);
     if (done) {
         fill(&picture, rows);
-        done = WebPEncode(&config, &picture);
+        done = encode(&config, &picture, writer);
     }
     WebPPictureFree(&picture);
     return done;
