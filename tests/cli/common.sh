@@ -45,6 +45,9 @@ fails() {
   [ "$before" = "$(find . -not -name stderr | sort)" ] || { echo "files appeared:"; find .; return 1; }
 }
 
+differ() { ! cmp -s "$1" "$2"; }
+is() { [ "$1" = "$2" ] || { echo "$1 is not $2"; return 1; }; }
+
 # png_size FILE: WIDTHxHEIGHT out of the header.
 png_size() {
   od -A n -t u1 -j 16 -N 8 "$1" | awk '{ print ($1*256+$2)*65536+$3*256+$4 "x" ($5*256+$6)*65536+$7*256+$8 }'

@@ -2,9 +2,10 @@
  *
  * make-fixture DIR: the files that the command line's tests work on.
  *
- * tiny.safetensors, and pictures: photo.png and photo.jpg (an aligned crop), other.png (another), landscape.png (no face),
- * dot.png (1 x 1).
+ * tiny.safetensors, and pictures: photo.png, .jpg, .tif and .webp (an aligned crop), other.png (another), large.png (one with
+ * many pixels), landscape.png (no face), dot.png (1 x 1).
  */
+#include "original.h"
 #include "pictures.h"
 #include "tiny_model.h"
 
@@ -24,9 +25,11 @@ static void check(gboolean done, GError *error)
 static void save(LkPhoto *photo, const char *name)
 {
     g_autofree char *path = path_of(name);
+    LkExportOptions how = {.quality = 0};
     GError *error = NULL;
 
-    check(lk_photo_save_png(photo, path, &error), error);
+    g_assert_true(lk_file_format_from_path(path, &how.format));
+    check(lk_photo_save(photo, path, &how, &error), error);
 }
 
 static void save_picture(guint width, guint height, const char *name)
@@ -69,6 +72,9 @@ int main(int argc, char **argv)
     folder = argv[1];
     save_model();
     save_picture(96, 96, "photo.png");
+    save_picture(96, 96, "photo.tif");
+    save_picture(96, 96, "photo.webp");
+    save_picture(600, 600, "large.png");
     save_picture(240, 180, "landscape.png");
     save_picture(1, 1, "dot.png");
     save_other();

@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# invert, edit, batch, sheet: what they write.
+# invert, edit, sheet: what they write.
 . "$(dirname "$0")/common.sh"
 
 silent() {
   local output
   output=$("$@" 2>&1) && [ -z "$output" ]
 }
-differ() { ! cmp -s "$1" "$2"; }
-is() { [ "$1" = "$2" ] || { echo "$1 is not $2"; return 1; }; }
 
 check "invert, without a word" silent tiny invert photo.png -o inversion.png --aligned
 check "bare picture's size" is "$(png_size inversion.png)" 64x64
@@ -25,6 +23,22 @@ check "code alone is not StyleRes" differ inversion.png code.png
 check "over an old file" tiny edit photo.png -o zero.png --aligned --set age=3
 check "the new picture is there" cmp older.png zero.png
 
+# ---- formats ----
+
+starts() { is "$(head -c "$2" "$1" | od -A n -t x1 | tr -d ' ')" "$3"; }
+check "JPEG" tiny edit photo.png -o bare.jpg --aligned -s age=3 --quality 40
+check "is JPEG" starts bare.jpg 3 ffd8ff
+check "better JPEG" tiny edit photo.png -o better.JPEG --aligned -s age=3 --quality 99 --full-chroma
+check "is larger" [ "$(stat -c %s better.JPEG)" -gt "$(stat -c %s bare.jpg)" ]
+check "TIFF" tiny edit photo.png -o bare.tiff --aligned -s age=3
+check "is TIFF" starts bare.tiff 4 49492a00
+check "WebP" tiny edit photo.png -o bare.webp --aligned -s age=3
+check "is WebP" starts bare.webp 4 52494646
+check "from TIFF" tiny edit photo.tif -o same.png --aligned -s age=3
+check "the same as from PNG" cmp older.png same.png
+check "from WebP" tiny edit photo.webp -o same.png --aligned -s age=3
+check "the same as from PNG" cmp older.png same.png
+
 # ---- dump ----
 
 shape_is() { head -c 128 "dump/$1.npy" | tr -d '\0' | grep -aq -- "'descr': '<f4', 'fortran_order': False, 'shape': ($2)"; }
@@ -39,20 +53,6 @@ check "image's size" is "$(stat -c %s dump/image.npy)" $((128 + 4 * 3 * 64 * 64)
 check "dump of the code alone" tiny invert photo.png -o dumped.png --aligned --inversion e4e --dump code
 check "its stages" is "$(cd code && echo *)" "enc_feat.npy f_edit.npy image.npy w_edit.npy w_plus.npy"
 check "its picture" cmp code.png dumped.png
-
-# ---- batch ----
-
-echo "no picture" >notes.txt
-batch_with_bad_file() {
-  tiny batch photo.png notes.txt other.png -o many --aligned --set age=3 2>stderr
-  is $? 1 && is "$(wc -l <stderr)" 1 && grep -q notes.txt stderr && is "$(cd many && echo *)" "other.png photo.png"
-}
-check "batch goes on after a bad file" batch_with_bad_file
-check "batch does what edit does" cmp many/photo.png older.png
-check "batch of good files" silent tiny batch photo.png other.png -o more --aligned --set age=3
-mkdir twin && cp other.png twin/photo.png
-check "batch refuses two of a name" fails 1 "two photos would become photo.png" \
-  tiny batch photo.png twin/photo.png -o twins --aligned --set age=1
 
 # ---- sheet ----
 

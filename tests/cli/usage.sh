@@ -28,8 +28,21 @@ wrong "unknown option" "--frobnicate" invert photo.png -o out.png --frobnicate
 wrong "no photo" "which photo" invert -o out.png
 wrong "two photos" "batch" invert photo.png other.png -o out.png
 wrong "no output" "-o" invert photo.png
-wrong "output of another kind" "png" invert photo.png -o out.jpg
-wrong "edit without --set" "--set" edit photo.png -o out.png
+wrong "output of no kind" "end in .png, .jpg, .tif or .webp" invert photo.png -o out
+wrong "output of another kind" "end in .png, .jpg, .tif or .webp" edit photo.png -o out.gif
+wrong "quality 0" "--quality is between 1 and 100" edit photo.png -o out.jpg --quality 0
+wrong "quality of PNG" "--quality is for JPEG and WebP" edit photo.png -o out.png --quality 90
+wrong "chroma of PNG" "--full-chroma is for JPEG" edit photo.png -o out.png --full-chroma
+wrong "depth 12" "--depth is 8 or 16" edit photo.png -o out.png --depth 12
+wrong "deep JPEG" "--depth 16 is for PNG and TIFF" edit photo.png -o out.jpg --depth 16
+wrong "deep JPEGs" "--depth 16 is for PNG and TIFF" batch photo.png -o out --format jpeg --depth 16
+wrong "deep bare picture" "--aligned" edit photo.png -o out.png --aligned --depth 16
+wrong "too much detail" "--detail is between 0 and 1" edit photo.png -o out.png --detail 1.5
+wrong "detail that is no number" "--detail is between 0 and 1" edit photo.png -o out.png --detail much
+wrong "detail of a bare picture" "--aligned" edit photo.png -o out.png --aligned --detail 0.5
+wrong "format" "png, jpeg, tiff or webp, not gif" batch photo.png -o out --format gif
+wrong "batch without a folder" "-o" batch photo.png
+wrong "batch without a photo" "which photo" batch -o out
 wrong "--set without value" "NAME=VALUE" edit photo.png -o out.png --set age
 wrong "--set without name" "NAME=VALUE" edit photo.png -o out.png --set =1
 wrong "face 0" "--face" invert photo.png -o out.png --face 0

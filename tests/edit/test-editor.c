@@ -70,6 +70,124 @@ static void test_compose(void)
     g_assert_false(edit_same_picture(composed, photo));
 }
 
+/* ---- back into the photo ------------------------------------------------------------------------------------ */
+
+static LkPatch *make_patch(const LkPhoto *picture, LkInversionMode mode)
+{
+    g_autoptr(GError) error = NULL;
+    LkPatch *patch = lk_editor_patch(editor, picture, mode, LK_DETAIL_DEFAULT, NULL, &error);
+
+    g_assert_no_error(error);
+    return patch;
+}
+
+static LkPhoto *apply(const LkPatch *patch)
+{
+    return lk_patch_apply(lk_editor_photo(editor), &patch, 1);
+}
+
+static LkPhoto *inversion(LkInversionMode mode)
+{
+    g_autoptr(GError) error = NULL;
+    LkPhoto *picture = lk_editor_inversion(editor, mode, NULL, &error);
+
+    g_assert_no_error(error);
+    return picture;
+}
+
+static void test_zero_is_the_photo(void)
+{
+    const LkInversionMode modes[] = {LK_INVERSION_STYLERES, LK_INVERSION_WPLUS};
+    float neutral[3];
+
+    for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
+        open_aligned(fixture->photo_path);
+        g_autoptr(LkPhoto) edited = generate(3, 0, 0, modes[i]);
+        g_autoptr(LkPhoto) unedited = generate(0, 0, 0, modes[i]);
+        g_autoptr(LkPatch) patch = make_patch(unedited, modes[i]);
+        g_autoptr(LkPhoto) shown = apply(patch);
+
+        g_assert_true(unedited == inversion(modes[i]));
+        g_assert_cmpuint(patch->width * patch->height, ==, 0);
+        g_assert_true(edit_same_picture(shown, lk_editor_photo(editor)));
+    }
+    lk_editor_neutral_values(editor, neutral);
+    g_assert_true(lk_editor_is_neutral(editor, neutral));
+    neutral[1] += 0.25f;
+    g_assert_false(lk_editor_is_neutral(editor, neutral));
+}
+
+static void test_patch(void)
+{
+    open_aligned(fixture->photo_path);
+    const guint width = lk_photo_width(lk_editor_photo(editor)),
+                height = lk_photo_height(lk_editor_photo(editor));
+    g_autoptr(LkPhoto) picture = generate(5, 5, 5, LK_INVERSION_STYLERES);
+    const gsize size =
+        sizeof(float) * lk_model_config(fixture->model)->num_ws * lk_model_config(fixture->model)->w_dim;
+    g_autofree float *code = g_memdup2(lk_editor_edited_w_plus(editor), size);
+    g_autoptr(LkPatch) patch = make_patch(picture, LK_INVERSION_STYLERES);
+    g_autoptr(LkPhoto) shown = apply(patch);
+
+    g_assert_cmpuint(patch->width * patch->height, >, 0);
+    g_assert_cmpuint(patch->x + patch->width, <=, width);
+    g_assert_cmpuint(patch->y + patch->height, <=, height);
+    g_assert_false(edit_same_picture(shown, lk_editor_photo(editor)));
+    /* The inversion that was needed for it leaves no traces. */
+    g_assert_cmpmem(code, size, lk_editor_edited_w_plus(editor), size);
+    g_autoptr(LkPhoto) again = generate(5, 5, 5, LK_INVERSION_STYLERES);
+    g_assert_true(edit_same_picture(picture, again));
+}
+
+/* It does not matter when the inversion is made. */
+static void test_same_patch(void)
+{
+    open_aligned(fixture->photo_path);
+    g_autoptr(LkPhoto) picture = generate(0, 5, 5, LK_INVERSION_STYLERES);
+    g_autoptr(LkPatch) late = make_patch(picture, LK_INVERSION_STYLERES);
+    open_aligned(fixture->photo_path);
+    g_autoptr(LkPhoto) unedited = generate(0, 0, 0, LK_INVERSION_STYLERES);
+    g_autoptr(LkPatch) early = make_patch(picture, LK_INVERSION_STYLERES);
+    const gsize size = sizeof(float) * 3 * early->width * early->height;
+
+    g_assert_cmpuint(size, >, 0);
+    g_assert_cmpmem(early->change, size, late->change, sizeof(float) * 3 * late->width * late->height);
+}
+
+static void test_inversions(void)
+{
+    open_aligned(fixture->photo_path);
+    g_autoptr(LkPhoto) first = lk_photo_ref(inversion(LK_INVERSION_STYLERES));
+    g_assert_true(inversion(LK_INVERSION_STYLERES) == first);
+    g_assert_false(edit_same_picture(inversion(LK_INVERSION_WPLUS), first));
+    open_aligned(fixture->other_path);
+    g_assert_false(edit_same_picture(inversion(LK_INVERSION_STYLERES), first));
+}
+
+static void test_paste(void)
+{
+    open_aligned(fixture->photo_path);
+    g_autoptr(LkPhoto) picture = generate(0, 2, 0, LK_INVERSION_STYLERES);
+    g_autoptr(LkPatch) patch = lk_editor_paste(editor, picture);
+    g_autoptr(LkPhoto) shown = apply(patch), composed = lk_editor_compose(editor, picture);
+
+    g_assert_true(edit_same_picture(shown, composed));
+}
+
+static void test_cancelled_patch(void)
+{
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    g_autoptr(GError) error = NULL;
+
+    open_aligned(fixture->photo_path);
+    g_autoptr(LkPhoto) picture = generate(2, 0, 0, LK_INVERSION_STYLERES);
+    g_cancellable_cancel(cancellable);
+    g_assert_null(lk_editor_patch(editor, picture, LK_INVERSION_STYLERES, 0.5, cancellable, &error));
+    g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    g_autoptr(LkPatch) patch = make_patch(picture, LK_INVERSION_STYLERES);
+    g_assert_nonnull(patch);
+}
+
 /* Another photo's features must not stay behind. */
 static void test_photos_in_turn(void)
 {
@@ -214,6 +332,12 @@ int main(int argc, char **argv)
     g_assert_no_error(error);
     g_test_add_func("/editor/pictures", test_pictures);
     g_test_add_func("/editor/compose", test_compose);
+    g_test_add_func("/editor/zero-is-the-photo", test_zero_is_the_photo);
+    g_test_add_func("/editor/patch", test_patch);
+    g_test_add_func("/editor/same-patch", test_same_patch);
+    g_test_add_func("/editor/inversions", test_inversions);
+    g_test_add_func("/editor/paste", test_paste);
+    g_test_add_func("/editor/cancelled-patch", test_cancelled_patch);
     g_test_add_func("/editor/photos-in-turn", test_photos_in_turn);
     g_test_add_func("/editor/not-square", test_not_square);
     g_test_add_func("/editor/no-face", test_no_face);
