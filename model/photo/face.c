@@ -7,6 +7,7 @@
 #include "detect.h"
 #include "landmarks.h"
 #include "likeness-config.h"
+#include "predictor.h"
 
 #include <math.h>
 
@@ -15,17 +16,22 @@
 struct _LkFaceFinder {
     LkDetector *detector;
     LkLandmarkNet *net;
+    LkPredictor *predictor; /* in the network's place, or NULL */
 };
 
-/* The detector wants faces of 80 pixels. Attempts, until one finds anything: the photo at an ordinary size, small and
- * large photos larger, and last with less certainty asked for. */
+/* The detector wants faces of 80 pixels. The first two attempts are always made: large faces, then small ones. The others,
+ * upside down and lying on a side, only where those found nothing certain: an upside-down face looks a little like a face. What
+ * is tried beside the first must score more: the more looks, the more chances to see a face in a texture. */
+#define CERTAIN 0.6
 static const struct {
-    double long_side, most_enlarged, threshold;
+    double long_side, most_enlarged;
+    guint turn;
+    double threshold;
 } attempts[] = {
-    {1000.0, 1.0, 0.0},
-    {2000.0, 2.0, 0.0},
-    {1000.0, 1.0, -0.4},
+    {1000.0, 1.0, 0, 0.0},  {2000.0, 2.0, 0, 0.15}, {1000.0, 2.0, 2, 0.15},
+    {1000.0, 2.0, 1, 0.15}, {1000.0, 2.0, 3, 0.15},
 };
+enum { N_ALWAYS = 2 };
 
 static char *weights_path(void)
 {
@@ -65,7 +71,19 @@ void lk_face_finder_free(LkFaceFinder *finder)
         return;
     lk_detector_free(finder->detector);
     lk_landmark_net_free(finder->net);
+    lk_predictor_free(finder->predictor);
     g_free(finder);
+}
+
+gboolean lk_face_finder_set_predictor(LkFaceFinder *finder, const char *path, GError **error)
+{
+    LkPredictor *predictor = path ? lk_predictor_open(path, error) : NULL;
+
+    if (path && !predictor)
+        return FALSE;
+    lk_predictor_free(finder->predictor);
+    finder->predictor = predictor;
+    return TRUE;
 }
 
 static int compare_sizes(gconstpointer a, gconstpointer b)
@@ -75,24 +93,79 @@ static int compare_sizes(gconstpointer a, gconstpointer b)
     return (difference > 0.0) - (difference < 0.0);
 }
 
+/* Whether one box's centre lies in the other's inner half. */
+static gboolean is_same(const LkBox *a, const LkBox *b)
+{
+    double dx = a->x + a->width / 2 - b->x - b->width / 2, dy = a->y + a->height / 2 - b->y - b->height / 2;
+
+    return hypot(dx, dy) < 0.5 * MAX(a->width, b->width);
+}
+
+static int compare_scores(gconstpointer a, gconstpointer b)
+{
+    double difference = ((const LkBox *)b)->score - ((const LkBox *)a)->score;
+
+    return (difference > 0.0) - (difference < 0.0);
+}
+
+/* Of boxes in the same place only the best stays. */
+static GArray *best_of(GArray *boxes)
+{
+    GArray *best = g_array_new(FALSE, FALSE, sizeof(LkBox));
+
+    g_array_sort(boxes, compare_scores);
+    for (guint i = 0; i < boxes->len; i++) {
+        const LkBox *box = &g_array_index(boxes, LkBox, i);
+        guint k = 0;
+
+        while (k < best->len && !is_same(box, &g_array_index(best, LkBox, k)))
+            k++;
+        if (k == best->len)
+            g_array_append_val(best, *box);
+    }
+    return best;
+}
+
+static gboolean is_certain(const GArray *boxes)
+{
+    for (guint i = 0; i < boxes->len; i++)
+        if (g_array_index(boxes, LkBox, i).score > CERTAIN)
+            return TRUE;
+    return FALSE;
+}
+
 /* All boxes, largest first; empty where there is no face. NULL on failure. */
 static GArray *detect(LkFaceFinder *finder, const LkPhoto *photo, GCancellable *cancellable, GError **error)
 {
     double long_side = MAX(lk_photo_width(photo), lk_photo_height(photo));
-    g_autoptr(GArray) boxes = g_array_new(FALSE, FALSE, sizeof(LkBox));
+    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(LkBox));
+    GArray *boxes;
 
-    for (guint i = 0; i < G_N_ELEMENTS(attempts) && boxes->len == 0; i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(attempts) && (i < N_ALWAYS || !is_certain(found)); i++) {
         double scale = MIN(attempts[i].long_side / long_side, attempts[i].most_enlarged);
 
         if (g_cancellable_set_error_if_cancelled(cancellable, error))
             return NULL;
-        if (!lk_detector_run(finder->detector, photo, scale, attempts[i].threshold, boxes)) {
+        if (!lk_detector_run(finder->detector, photo, scale, attempts[i].turn, attempts[i].threshold,
+                             found)) {
             g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "The face detector failed.");
             return NULL;
         }
     }
+    boxes = best_of(found);
     g_array_sort(boxes, compare_sizes);
-    return g_steal_pointer(&boxes);
+    return boxes;
+}
+
+static gboolean find_landmarks(LkFaceFinder *finder, const LkPhoto *photo, const LkBox *box, LkFace *face,
+                               GCancellable *cancellable, GError **error)
+{
+    if (!finder->predictor)
+        return lk_landmarks_find(finder->net, photo, box, face->landmarks, cancellable, error);
+    if (lk_predictor_find(finder->predictor, photo, box, face->landmarks))
+        return TRUE;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "The landmark predictor failed.");
+    return FALSE;
 }
 
 GArray *lk_face_finder_find(LkFaceFinder *finder, const LkPhoto *photo, GCancellable *cancellable,
@@ -112,7 +185,7 @@ GArray *lk_face_finder_find(LkFaceFinder *finder, const LkPhoto *photo, GCancell
         const LkBox *box = &g_array_index(boxes, LkBox, i);
         LkFace face = {box->x, box->y, box->width, box->height, box->score, {{0}}};
 
-        if (!lk_landmarks_find(finder->net, photo, box, face.landmarks, cancellable, error))
+        if (!find_landmarks(finder, photo, box, &face, cancellable, error))
             return NULL;
         g_array_append_val(faces, face);
     }

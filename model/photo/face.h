@@ -24,7 +24,11 @@ typedef struct _LkFaceFinder LkFaceFinder;
 LkFaceFinder *lk_face_finder_new(LkGpu *gpu, GError **error);
 void lk_face_finder_free(LkFaceFinder *finder); /* NULL is fine */
 
-/* All faces, largest first: a GArray of LkFace. No face is LK_PHOTO_ERROR_NO_FACE. */
+/* Takes the landmarks from a person's own dlib predictor of 68 points from now on; NULL: from our network again. On error
+ * (the file is missing, damaged or of another kind: one sentence naming it) nothing changes. */
+gboolean lk_face_finder_set_predictor(LkFaceFinder *finder, const char *path, GError **error);
+
+/* All faces, largest first, also small ones, and lying or upside-down ones where no face is upright: a GArray of LkFace. No face is LK_PHOTO_ERROR_NO_FACE. */
 GArray *lk_face_finder_find(LkFaceFinder *finder, const LkPhoto *photo, GCancellable *cancellable,
                             GError **error);
 

@@ -29,15 +29,26 @@ static const Jitter jitters[LK_LANDMARK_MAX_CROPS] = {
     {0.0, 0.0, 1.0}, {0.06, 0.0, 1.06}, {-0.06, 0.0, 0.95}, {0.0, 0.06, 1.0}, {0.0, -0.06, 1.0},
 };
 
-static LkQuad quad_of_box(const LkBox *box)
+/* (x, y) of the turned photo, a direction, as the photo has it. */
+static void turn_back(guint turn, double x, double y, double direction[2])
 {
-    double half = BOX_HALF_SIDE * box->width;
+    static const int cosines[] = {1, 0, -1, 0}, sines[] = {0, 1, 0, -1};
 
-    return (LkQuad){
-        .centre = {box->x + BOX_CENTRE_X * box->width, box->y + BOX_CENTRE_Y * box->height},
-        .x = {half, 0.0},
-        .y = {0.0, half},
-    };
+    direction[0] = x * cosines[turn % 4] + y * sines[turn % 4];
+    direction[1] = y * cosines[turn % 4] - x * sines[turn % 4];
+}
+
+LkQuad lk_box_quad(const LkBox *box, double centre_x, double centre_y, double half_side)
+{
+    double half = half_side * box->width, offset[2];
+    LkQuad quad;
+
+    turn_back(box->turn, (centre_x - 0.5) * box->width, (centre_y - 0.5) * box->height, offset);
+    quad.centre[0] = box->x + box->width / 2 + offset[0];
+    quad.centre[1] = box->y + box->height / 2 + offset[1];
+    turn_back(box->turn, half, 0.0, quad.x);
+    turn_back(box->turn, 0.0, half, quad.y);
+    return quad;
 }
 
 static LkQuad move(const LkQuad *quad, const Jitter *jitter)
@@ -126,7 +137,7 @@ static gboolean is_sensible(const LkQuad *start, const LkQuad *quad)
 gboolean lk_landmarks_find(LkLandmarkNet *net, const LkPhoto *photo, const LkBox *box,
                            double landmarks[LK_N_LANDMARKS][2], GCancellable *cancellable, GError **error)
 {
-    LkQuad start = quad_of_box(box), quad = start, next;
+    LkQuad start = lk_box_quad(box, BOX_CENTRE_X, BOX_CENTRE_Y, BOX_HALF_SIDE), quad = start, next;
 
     for (guint pass = 0; pass < PASSES; pass++) {
         if (!look(net, photo, &quad, 1, landmarks, cancellable, error))

@@ -4,10 +4,14 @@
  */
 #pragma once
 
+#include "align.h"
 #include "detect.h"
 #include "landmark_net.h"
 
 G_BEGIN_DECLS
+
+/* A square that stands as the face in box does; centre and half side in the box's widths and heights, as the face sees them. */
+LkQuad lk_box_quad(const LkBox *box, double centre_x, double centre_y, double half_side);
 
 /* landmarks: in photo pixels. */
 gboolean lk_landmarks_find(LkLandmarkNet *net, const LkPhoto *photo, const LkBox *box,
