@@ -219,6 +219,97 @@ static void test_large_photo(void)
                                            g_array_index(faces, LkFace, 0).landmarks[k][axis], 0.02 * width);
 }
 
+static LkPhoto *turn_clockwise(const LkPhoto *photo)
+{
+    const guint width = lk_photo_width(photo), height = lk_photo_height(photo);
+    g_autofree guint32 *pixels = g_new(guint32, (gsize)width * height);
+    const guint32 *from = (const guint32 *)lk_photo_pixels(photo);
+
+    for (guint y = 0; y < height; y++)
+        for (guint x = 0; x < width; x++)
+            pixels[(gsize)x * height + height - 1 - y] = from[(gsize)y * width + x];
+    return lk_photo_new(height, width, (const guint8 *)pixels);
+}
+
+/* Lying and upside-down pictures: the landmarks turn along. */
+static void test_turned(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
+    g_autoptr(LkPhoto) sample = open_sample(), photo = NULL;
+    g_autoptr(GArray) upright = NULL;
+    double sizes[2];
+
+    g_assert_no_error(error);
+    if (!sample)
+        return;
+    photo = lk_photo_resize(sample, 400, 400 * lk_photo_height(sample) / lk_photo_width(sample));
+    sizes[0] = lk_photo_height(photo);
+    sizes[1] = lk_photo_width(photo);
+    upright = lk_face_finder_find(finder, photo, NULL, &error);
+    for (guint turn = 1; turn < 4; turn++) {
+        g_autoptr(LkPhoto) before = g_steal_pointer(&photo);
+        g_autoptr(GArray) faces = NULL;
+        double expected[2] = {g_array_index(upright, LkFace, 0).landmarks[36][0],
+                              g_array_index(upright, LkFace, 0).landmarks[36][1]};
+
+        photo = turn_clockwise(before);
+        faces = lk_face_finder_find(finder, photo, NULL, &error);
+        g_assert_no_error(error);
+        g_assert_cmpuint(faces->len, ==, 1);
+        for (guint i = 0; i < turn; i++) {
+            double x = expected[0];
+
+            expected[0] = sizes[i % 2] - expected[1];
+            expected[1] = x;
+        }
+        for (int axis = 0; axis < 2; axis++)
+            g_assert_cmpfloat_with_epsilon(g_array_index(faces, LkFace, 0).landmarks[36][axis],
+                                           expected[axis], 8.0);
+    }
+}
+
+/* What has no face: noise, stripes, blobs and blocks. */
+static LkPhoto *make_texture(GRand *random, guint kind)
+{
+    enum { SIDE = 320 };
+    g_autofree guint8 *pixels = g_malloc(SIDE * SIDE * 4);
+    double period = g_rand_double_range(random, 4.0, 40.0), angle = g_rand_double_range(random, 0.0, G_PI);
+    guint32 seed = g_rand_int(random);
+
+    for (guint y = 0; y < SIDE; y++) {
+        for (guint x = 0; x < SIDE; x++) {
+            double wave = sin((x * cos(angle) + y * sin(angle)) / period * 2.0);
+            double cross = sin(x / period) * sin(y / period + sin(x / (2.0 * period)));
+            guint block = (guint)(x / period) * 31u + (guint)(y / period) * 17u + seed;
+            guint value = kind == 0   ? g_rand_int(random) >> 24
+                          : kind == 1 ? (guint)(127.0 + 120.0 * wave)
+                          : kind == 2 ? (guint)(127.0 + 120.0 * cross)
+                                      : block * 2654435761u >> 24;
+
+            memset(pixels + 4 * (y * SIDE + x), (int)value, 3);
+            pixels[4 * (y * SIDE + x) + 3] = 0xff;
+        }
+    }
+    return lk_photo_new(SIDE, SIDE, pixels);
+}
+
+static void test_textures(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
+    g_autoptr(GRand) random = g_rand_new_with_seed(11);
+
+    g_assert_no_error(error);
+    for (guint i = 0; i < 12; i++) {
+        g_autoptr(LkPhoto) texture = make_texture(random, i % 4);
+
+        g_assert_null(lk_face_finder_find(finder, texture, NULL, &error));
+        g_assert_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE);
+        g_clear_error(&error);
+    }
+}
+
 static LkPhoto *open_portrait(const char *folder, const char *name)
 {
     g_autofree char *path = g_build_filename(folder, name, NULL);
@@ -245,7 +336,7 @@ static void test_portraits(void)
 
         if (!photo)
             continue;
-        g_assert_true(lk_detector_run(detector, photo, 1.0, 0.0, boxes));
+        g_assert_true(lk_detector_run(detector, photo, 1.0, 0, 0.0, boxes));
         n_found += boxes->len > 0;
         if (n++ >= 5)
             continue;
@@ -256,6 +347,70 @@ static void test_portraits(void)
     lk_detector_free(detector);
     g_test_message("%u of %u portraits", n_found, n);
     g_assert_cmpuint(n_found * 100, >=, n * 95);
+}
+
+static void mean_landmark(const LkFace *face, guint first, guint end, double mean[2])
+{
+    mean[0] = mean[1] = 0.0;
+    for (guint i = first; i < end; i++) {
+        mean[0] += face->landmarks[i][0] / (end - first);
+        mean[1] += face->landmarks[i][1] / (end - first);
+    }
+}
+
+/* Mean distance of a face's five points to those placed by hand, in parts of the distance between the eyes. */
+static double error_of(const LkFace *face, const double points[5][2])
+{
+    static const guint ranges[5][2] = {{36, 42}, {42, 48}, {30, 31}, {48, 49}, {54, 55}};
+    double sum = 0.0;
+
+    for (guint i = 0; i < 5; i++) {
+        double mean[2];
+
+        mean_landmark(face, ranges[i][0], ranges[i][1], mean);
+        sum += hypot(mean[0] - points[i][0], mean[1] - points[i][1]);
+    }
+    return sum / 5.0 / hypot(points[1][0] - points[0][0], points[1][1] - points[0][1]);
+}
+
+static void test_points(void)
+{
+    g_autofree char *folder = g_test_build_filename(G_TEST_DIST, "..", "..", "shared", "portraits", NULL);
+    g_autofree char *table = g_test_build_filename(G_TEST_DIST, "photo", "portrait_points.csv", NULL),
+                    *text = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
+    g_auto(GStrv) lines = NULL;
+    double sum = 0.0;
+    guint n = 0;
+
+    g_assert_true(g_file_get_contents(table, &text, NULL, &error));
+    if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) {
+        g_test_skip("../shared/portraits is not here");
+        return;
+    }
+    lines = g_strsplit(text, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        g_auto(GStrv) cells = g_strsplit(lines[i], ",", -1);
+        double points[5][2];
+        g_autofree char *name = NULL;
+        g_autoptr(LkPhoto) photo = NULL;
+        g_autoptr(GArray) faces = NULL;
+
+        if (g_strv_length(cells) != 11 || strcmp(cells[0], "id") == 0)
+            continue;
+        for (guint k = 0; k < 10; k++)
+            points[k / 2][k % 2] = g_ascii_strtod(cells[k + 1], NULL);
+        name = g_strconcat(cells[0], ".jpg", NULL);
+        photo = open_portrait(folder, name);
+        faces = lk_face_finder_find(finder, photo, NULL, &error);
+        g_assert_no_error(error);
+        sum += error_of(&g_array_index(faces, LkFace, 0), points);
+        n++;
+    }
+    g_test_message("%u portraits, mean error %.2f %% of the distance between the eyes", n, 100.0 * sum / n);
+    g_assert_cmpuint(n, >=, 40);
+    g_assert_cmpfloat(sum / n, <=, 0.06);
 }
 
 int main(int argc, char **argv)
@@ -275,7 +430,10 @@ int main(int argc, char **argv)
     g_test_add_func("/faces/cancelled", test_cancelled);
     g_test_add_func("/faces/sample", test_sample);
     g_test_add_func("/faces/large-photo", test_large_photo);
+    g_test_add_func("/faces/turned", test_turned);
+    g_test_add_func("/faces/textures", test_textures);
     g_test_add_func("/faces/portraits", test_portraits);
+    g_test_add_func("/faces/points", test_points);
     status = g_test_run();
     g_assert_cmpuint(lk_gpu_n_messages(gpu), ==, 0);
     lk_gpu_free(gpu);

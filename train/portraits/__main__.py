@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command line: python3 -m portraits landmarks|export|align|pose|age|sheet
+"""Command line: python3 -m portraits faces|landmarks|export|align|pose|age|sheet
 
-In order: landmarks (train the network on renders), export (its weights for the program), align (photos ->
+In order: faces (render), landmarks (train the network on renders), export (its weights for the program), align (photos ->
 real128.npz, real256.npz), pose (warps.npz), age (age.npz, age256.npz).
 """
 import argparse
@@ -30,15 +30,20 @@ def load_real(folder):
 
 def landmarks(arguments):
     import torch
-    from .landmarks import load, train
+    from .landmarks import load, place_as_people_do, train
     files = [np.load(path) for path in sorted(glob.glob(os.path.join(arguments.renders, "??????.npz")))]
     if not files:
-        raise FileNotFoundError(f"{arguments.renders}: no renders here (make them with python3 -m heads quads)")
+        raise FileNotFoundError(f"{arguments.renders}: no renders here (make them with python3 -m portraits faces)")
     images, points, labels = (np.concatenate([f[name] for f in files]) for name in ("img", "lm", "par"))
     torch.set_num_threads(arguments.threads)
     start = load(arguments.start) if arguments.start else None
     network = train(images, points, labels, arguments.iterations, start, rate=arguments.rate, report=progress)
-    torch.save(network.state_dict(), arguments.out)
+    torch.save(place_as_people_do(network).state_dict(), arguments.out)
+
+
+def faces(arguments):
+    from .faces import write_faces
+    write_faces(arguments.folder, arguments.first, arguments.count, arguments.step, report=progress)
 
 
 def export(arguments):
@@ -83,6 +88,12 @@ def main():
     parser = argparse.ArgumentParser(prog="python3 -m portraits", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("faces", help="render faces for the landmark network; existing files are kept")
+    command.add_argument("folder")
+    command.add_argument("--first", type=int, default=100000, help="first seed")
+    command.add_argument("--count", type=int, default=6000)
+    command.add_argument("--step", type=int, default=1, help="seed step: 2 for each of two processes")
+    command.set_defaults(run=faces)
     command = commands.add_parser("landmarks", help="train the landmark network on renders")
     command.add_argument("renders")
     command.add_argument("out", help="network.pt")
