@@ -118,7 +118,7 @@ static void test_flipped(void)
     g_autoptr(GRand) random = g_rand_new_with_seed(7);
     double landmarks[LK_N_LANDMARKS][2];
 
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 120; i++) {
         std::string bytes = whole;
         g_autoptr(GError) error = NULL;
         LkPredictor *predictor;
