@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Not a number that an option takes. */
-#define NOT_GIVEN (-1)
+#define NOT_GIVEN G_MININT
 
 /* GOption writes through addresses known when its table is made, so that there is one set of options per program. */
 static CliOptions options = {.runs = 5, .detail = LK_DETAIL_DEFAULT};
@@ -136,8 +136,6 @@ static const char *find_export_fault(const CliCommand *command)
         return "--quality is between 1 and 100";
     if (depth != NOT_GIVEN && depth != 8 && depth != 16)
         return "--depth is 8 or 16";
-    if (options.aligned && (depth == 16 || options.has_detail))
-        return "--aligned writes the bare picture, of 8 bits; --depth 16 and --detail do not go with it";
     return !(command->takes & CLI_TAKES_BATCH) || options.has_format ? find_format_fault() : NULL;
 }
 
@@ -164,6 +162,8 @@ static const char *find_fault(const CliCommand *command)
         return "--face counts from 1";
     if (options.aligned && face != 1)
         return "an aligned crop has one face; --face and --aligned do not go together";
+    if (options.aligned && (depth == 16 || options.has_detail))
+        return "--aligned writes the bare picture, of 8 bits; --depth 16 and --detail do not go with it";
     if (runs < 1 || runs > 1000)
         return "--runs is between 1 and 1000";
     return command->takes & CLI_TAKES_EXPORT ? find_export_fault(command) : NULL;

@@ -31,6 +31,7 @@ wrong "no output" "-o" invert photo.png
 wrong "output of no kind" "end in .png, .jpg, .tif or .webp" invert photo.png -o out
 wrong "output of another kind" "end in .png, .jpg, .tif or .webp" edit photo.png -o out.gif
 wrong "quality 0" "--quality is between 1 and 100" edit photo.png -o out.jpg --quality 0
+wrong "quality below 0" "--quality is between 1 and 100" edit photo.png -o out.jpg --quality -1
 wrong "quality of PNG" "--quality is for JPEG and WebP" edit photo.png -o out.png --quality 90
 wrong "chroma of PNG" "--full-chroma is for JPEG" edit photo.png -o out.png --full-chroma
 wrong "depth 12" "--depth is 8 or 16" edit photo.png -o out.png --depth 12
@@ -40,6 +41,7 @@ wrong "deep bare picture" "--aligned" edit photo.png -o out.png --aligned --dept
 wrong "too much detail" "--detail is between 0 and 1" edit photo.png -o out.png --detail 1.5
 wrong "detail that is no number" "--detail is between 0 and 1" edit photo.png -o out.png --detail much
 wrong "detail of a bare picture" "--aligned" edit photo.png -o out.png --aligned --detail 0.5
+wrong "detail of a bare sheet" "--aligned" sheet photo.png -o out --aligned --detail 0.5
 wrong "format" "png, jpeg, tiff or webp, not gif" batch photo.png -o out --format gif
 wrong "batch without a folder" "-o" batch photo.png
 wrong "batch without a photo" "which photo" batch -o out
