@@ -5,32 +5,13 @@
  */
 #include "architecture.h"
 #include "config.h"
+#include "released.h"
 
 #include <json-glib/json-glib.h>
 #include <string.h>
 
 #define ALL_DIGEST  "cc83014824d77ab6f6e17aea806633d72c1ecad9050bf30ef53259282e6f4dc9"
 #define USED_DIGEST "1669717ecc5d428727f5745f7cb0431a7f3e539ec285b0f0da9161e4b37f9d7a"
-
-static LkConfig released_config(void)
-{
-    LkConfig config = {.input = 256,
-                       .resolution = 1024,
-                       .w_dim = 512,
-                       .num_ws = 18,
-                       .embed_res = 64,
-                       .n_blocks = 9,
-                       .noise = TRUE,
-                       .stem = 64,
-                       .groups = {{64, 64, 3}, {64, 128, 4}, {128, 256, 14}, {256, 512, 3}},
-                       .gate_channels = 256};
-
-    for (guint block = 0; block < config.n_blocks; block++)
-        config.channels[block] = MIN(32768 / (4u << block), 512);
-    for (guint head = 0; head < config.num_ws; head++)
-        config.heads[head] = head < 3 ? LK_HEAD_C3 : head < 7 ? LK_HEAD_P2 : LK_HEAD_P1;
-    return config;
-}
 
 static char *line_of(const char *name, guint n_dims, const guint64 *shape)
 {
@@ -44,7 +25,7 @@ static char *line_of(const char *name, guint n_dims, const guint64 *shape)
 
 static char *list_lines(gboolean used_only, guint *n)
 {
-    const LkConfig config = released_config();
+    const LkConfig config = lk_released_config;
     g_autoptr(GPtrArray) tensors = lk_architecture_tensors(&config, 16);
     GString *lines = g_string_new(NULL);
 
@@ -109,7 +90,7 @@ static void test_manifest(void)
 {
     const char *golden = g_getenv("LIKENESS_GOLDEN");
     g_autofree char *path = g_build_filename(golden ? golden : "", "manifest.json", NULL);
-    const LkConfig config = released_config();
+    const LkConfig config = lk_released_config;
     g_autoptr(GPtrArray) tensors = lk_architecture_tensors(&config, 16);
     g_autoptr(JsonParser) parser = json_parser_new();
     g_autoptr(GError) error = NULL;
@@ -131,7 +112,7 @@ static void test_manifest(void)
 
 static void test_config(void)
 {
-    const LkConfig config = released_config();
+    const LkConfig config = lk_released_config;
     g_autofree char *json = lk_config_to_json(&config);
     g_autoptr(GError) error = NULL;
     LkConfig parsed;
@@ -154,7 +135,7 @@ static gboolean has_tensor(const LkConfig *config, const char *name)
 /* Tensors that only some configurations have. */
 static void test_variants(void)
 {
-    LkConfig config = released_config();
+    LkConfig config = lk_released_config;
 
     g_assert_true(has_tensor(&config, "generator.synthesis.b8.conv0.noise_const"));
     config.noise = FALSE;

@@ -5,6 +5,7 @@
 #include "model_private.h"
 #include "network.h"
 #include "plan.h"
+#include "released.h"
 #include "schedule.h"
 #include "tiny_model.h"
 
@@ -167,25 +168,6 @@ static void test_network_plan(void)
     lk_network_free(network);
 }
 
-static LkConfig released_config(void)
-{
-    LkConfig config = {.input = 256,
-                       .resolution = 1024,
-                       .w_dim = 512,
-                       .num_ws = 18,
-                       .embed_res = 64,
-                       .n_blocks = 9,
-                       .channels = {512, 512, 512, 512, 512, 256, 128, 64, 32},
-                       .noise = TRUE,
-                       .stem = 64,
-                       .groups = {{64, 64, 3}, {64, 128, 4}, {128, 256, 14}, {256, 512, 3}},
-                       .gate_channels = 256};
-
-    for (guint row = 0; row < config.num_ws; row++)
-        config.heads[row] = row < 3 ? LK_HEAD_C3 : row < 7 ? LK_HEAD_P2 : LK_HEAD_P1;
-    return config;
-}
-
 /* What an operation binds is at most 128 MiB, which every Vulkan device can bind. Scratch is counted as a whole upsampled
  * output; the engine takes less where that is more. */
 static void check_bindings(const LkGraph *graph)
@@ -208,7 +190,7 @@ static void check_bindings(const LkGraph *graph)
 
 static void check_released_plan(LkType storage, gsize max_arena, gsize most)
 {
-    const LkConfig config = released_config();
+    const LkConfig config = lk_released_config;
     g_autoptr(LkModel) model = NULL;
     LkNetwork *network = tiny_network(&model, FALSE);
     g_autofree gsize *sizes = NULL;

@@ -186,7 +186,7 @@ static void compare_picture(Comparison *comparison, const char *input, const cha
 static guint8 *read_crop(const Goldens *goldens, const char *input)
 {
     g_autofree char *path = g_build_filename(goldens->folder, input, "input.png", NULL);
-    guint side = lk_official_config.input;
+    guint side = lk_released_config.input;
     gsize size = (gsize)side * side * 4;
     g_autoptr(GError) error = NULL;
     g_autoptr(LkPhoto) photo = NULL;
@@ -220,7 +220,7 @@ static void compare_strength(Comparison *comparison, const char *input, const ch
 {
     const LkDirection *direction =
         lk_model_find_direction(lk_net_model(comparison->net), LK_OFFICIAL_DIRECTION);
-    gsize n = lk_official_config.num_ws * lk_official_config.w_dim;
+    gsize n = lk_released_config.num_ws * lk_released_config.w_dim;
     g_autofree float *edited = g_new(float, n);
     g_autofree guint8 *rgba = g_malloc(SIDE * SIDE * 4);
     g_autoptr(GError) error = NULL;
@@ -281,7 +281,7 @@ static void compare_all(Comparison *comparison)
     g_autoptr(GPtrArray) inputs = goldens_inputs(comparison->goldens);
     LkNetMemory memory;
 
-    comparison->w_plus = g_new(float, lk_official_config.num_ws *lk_official_config.w_dim);
+    comparison->w_plus = g_new(float, lk_released_config.num_ws *lk_released_config.w_dim);
     lk_net_memory(comparison->net, &memory);
     g_print(
         "weights %s, computed with %s; limits: stages %.0e, pictures %.0f dB; weights %.0f MiB and features "

@@ -18,11 +18,11 @@ static const GOptionEntry entries[] = {
 
 static gboolean write_crop(GError **error)
 {
-    g_autofree guint8 *rgba = g_malloc(4 * lk_official_config.input * lk_official_config.input);
+    g_autofree guint8 *rgba = g_malloc(4 * lk_released_config.input * lk_released_config.input);
     g_autoptr(LkPhoto) photo = NULL;
 
     lk_official_synthetic(rgba);
-    photo = lk_photo_new(lk_official_config.input, lk_official_config.input, rgba);
+    photo = lk_photo_new(lk_released_config.input, lk_released_config.input, rgba);
     return lk_photo_save_png(photo, crop, error);
 }
 

@@ -6,26 +6,7 @@
 #include "official.h"
 #include "writer.h"
 
-#define C3 LK_HEAD_C3
-#define P2 LK_HEAD_P2
-#define P1 LK_HEAD_P1
-
 enum { SE_DIVISOR = 16, CHUNK = 1 << 16 };
-
-const LkConfig lk_official_config = {
-    .input = 256,
-    .resolution = 1024,
-    .w_dim = 512,
-    .num_ws = 18,
-    .embed_res = 64,
-    .n_blocks = 9,
-    .channels = {512, 512, 512, 512, 512, 256, 128, 64, 32},
-    .noise = TRUE,
-    .stem = 64,
-    .groups = {{64, 64, 3}, {64, 128, 4}, {128, 256, 14}, {256, 512, 3}},
-    .heads = {C3, C3, C3, P2, P2, P2, P2, P1, P1, P1, P1, P1, P1, P1, P1, P1, P1, P1},
-    .gate_channels = 256,
-};
 
 /* ---- the rule ---- */
 
@@ -139,15 +120,15 @@ static LkExpectedTensor *direction_new(void)
 
     tensor->name = g_strdup("direction." LK_OFFICIAL_DIRECTION);
     tensor->n_dims = 2;
-    tensor->shape[0] = lk_official_config.num_ws;
-    tensor->shape[1] = lk_official_config.w_dim;
+    tensor->shape[0] = lk_released_config.num_ws;
+    tensor->shape[1] = lk_released_config.w_dim;
     tensor->used = TRUE;
     return tensor;
 }
 
 GPtrArray *lk_official_tensors(void)
 {
-    GPtrArray *tensors = lk_architecture_tensors(&lk_official_config, SE_DIVISOR);
+    GPtrArray *tensors = lk_architecture_tensors(&lk_released_config, SE_DIVISOR);
 
     for (guint i = tensors->len; i-- > 0;) {
         const LkExpectedTensor *tensor = g_ptr_array_index(tensors, i);
@@ -179,7 +160,7 @@ guint64 lk_official_digest(const LkExpectedTensor *tensor, guint64 seed)
 
 static void set_metadata(LkModelWriter *writer)
 {
-    g_autofree char *config = lk_config_to_json(&lk_official_config);
+    g_autofree char *config = lk_config_to_json(&lk_released_config);
 
     lk_model_writer_set_metadata(writer, "format", "likeness-model");
     lk_model_writer_set_metadata(writer, "version", "1");

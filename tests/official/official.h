@@ -7,11 +7,10 @@
 #pragma once
 
 #include "architecture.h"
+#include "released.h"
 #include "weights.h"
 
 G_BEGIN_DECLS
-
-extern const LkConfig lk_official_config;
 
 #define LK_OFFICIAL_DIRECTION "test" /* the model's slider: w+ + value x direction, all rows */
 
