@@ -210,10 +210,14 @@ static gpointer write_all(gpointer data)
 
     while ((job = g_async_queue_pop(batch->made)) != &last_job) {
         how.format = job->item->format;
-        if (cli_picture_save(&job->picture, job->item->output, &how, &job->error))
+        if (cli_picture_save(&job->picture, job->item->output, &how, &job->error)) {
             job_end(batch, job, &batch->n_written);
-        else
-            job_fail(batch, job);
+            continue;
+        }
+        /* Nor would another photo find room. */
+        if (g_error_matches(job->error, G_FILE_ERROR, G_FILE_ERROR_NOSPC))
+            stop(batch);
+        job_fail(batch, job);
     }
     return NULL;
 }

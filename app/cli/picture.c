@@ -7,9 +7,10 @@
 
 gboolean cli_make_folder(const char *path, GError **error)
 {
-    if (g_mkdir_with_parents(path, 0777) == 0)
+    if (g_mkdir_with_parents(path, 0777) == 0 && g_access(path, W_OK) == 0)
         return TRUE;
-    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "%s: %s", path, g_strerror(errno));
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "%s cannot be written: %s", path,
+                g_strerror(errno));
     return FALSE;
 }
 

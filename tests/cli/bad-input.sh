@@ -26,6 +26,7 @@ bad "1 x 1, aligned" "dot.png" tiny invert dot.png -o out.png --aligned
 bad "no face" "landscape.png: .*[Nn]o face" tiny invert landscape.png -o out.png
 bad "crop that is not square" "landscape.png: .*240 x 180" tiny invert landscape.png -o out.png --aligned
 bad "missing folder" "nowhere/out.png" tiny invert photo.png -o nowhere/out.png --aligned
+bad "file as folder" "photo.jpg cannot be written" tiny batch photo.png -o photo.jpg --aligned
 
 bad "missing model" "absent.safetensors" cli invert photo.png -o out.png --aligned --model absent.safetensors
 bad "unknown model name" "absent" cli invert photo.png -o out.png --aligned --model absent
