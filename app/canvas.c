@@ -11,16 +11,17 @@
 #define WHEEL_ZOOM 1.15 /* per wheel step */
 #define KEY_PAN    48   /* per arrow key, logical pixels */
 
-/* One photo in its two rasters: all of it, and what is in sight when it is zoomed in. */
+/* Two rasters: of all, and of what is in sight when it is zoomed in. */
 typedef struct {
-    LkPhoto *photo;
     LkTile *whole, *detail;
 } Layer;
 
 struct _LkCanvas {
     GtkWidget parent_instance;
 
-    Layer original, picture;
+    LkPhoto *photo, *piece; /* or NULL */
+    guint piece_x, piece_y;
+    Layer under, over; /* photo and piece */
     gboolean comparing;
     LkView view;
 
@@ -31,60 +32,58 @@ struct _LkCanvas {
 
 G_DEFINE_FINAL_TYPE(LkCanvas, lk_canvas, GTK_TYPE_WIDGET)
 
-static Layer *shown_layer(LkCanvas *canvas)
-{
-    gboolean original = canvas->picture.photo == NULL || canvas->comparing;
-
-    return original && canvas->original.photo != NULL ? &canvas->original : &canvas->picture;
-}
-
 /* ---- rasters ------------------------------------------------------------------------------------- */
 
-static void request_tiles(LkCanvas *canvas, Layer *layer)
+static void request_tile(LkCanvas *canvas, LkTile *under, LkTile *over, LkRect area, int width, int height)
 {
-    LkView whole = canvas->view;
-    LkRect all, bounds, visible;
-
-    if (layer->photo == NULL || whole.width <= 0 || whole.height <= 0)
-        return;
-    if (whole.scale > lk_view_fit_scale(&whole))
-        lk_view_fit(&whole);
-    all = (LkRect){0, 0, (int)lk_photo_width(layer->photo), (int)lk_photo_height(layer->photo)};
-    bounds = lk_view_bounds(&whole);
-    lk_tile_request(layer->whole, layer->photo, all, bounds.width, bounds.height);
-
-    if (canvas->view.scale <= whole.scale) {
-        lk_tile_clear(layer->detail);
-        return;
-    }
-    visible = lk_view_visible(&canvas->view);
-    lk_tile_request(layer->detail, layer->photo, visible,
-                    (int)MAX(lround(visible.width * canvas->view.scale), 1),
-                    (int)MAX(lround(visible.height * canvas->view.scale), 1));
-}
-
-static void update(LkCanvas *canvas)
-{
-    request_tiles(canvas, &canvas->original);
-    request_tiles(canvas, &canvas->picture);
-    gtk_widget_queue_draw(GTK_WIDGET(canvas));
-}
-
-static void layer_init(LkCanvas *canvas, Layer *layer)
-{
-    layer->whole = lk_tile_new();
-    layer->detail = lk_tile_new();
-    g_signal_connect_object(layer->whole, "changed", G_CALLBACK(gtk_widget_queue_draw), canvas,
-                            G_CONNECT_SWAPPED);
-    g_signal_connect_object(layer->detail, "changed", G_CALLBACK(gtk_widget_queue_draw), canvas,
-                            G_CONNECT_SWAPPED);
+    lk_tile_request(under, canvas->photo, area, width, height);
+    if (canvas->piece != NULL)
+        lk_tile_request_piece(over, canvas->photo, canvas->piece, canvas->piece_x, canvas->piece_y, area,
+                              width, height);
 }
 
 static void layer_clear(Layer *layer)
 {
-    g_clear_pointer(&layer->photo, lk_photo_unref);
-    g_clear_object(&layer->whole);
-    g_clear_object(&layer->detail);
+    lk_tile_clear(layer->whole);
+    lk_tile_clear(layer->detail);
+}
+
+static void request_tiles(LkCanvas *canvas)
+{
+    LkView whole = canvas->view;
+    LkRect all, bounds, visible;
+
+    if (canvas->photo == NULL || whole.width <= 0 || whole.height <= 0)
+        return;
+    if (whole.scale > lk_view_fit_scale(&whole))
+        lk_view_fit(&whole);
+    all = (LkRect){0, 0, (int)lk_photo_width(canvas->photo), (int)lk_photo_height(canvas->photo)};
+    bounds = lk_view_bounds(&whole);
+    request_tile(canvas, canvas->under.whole, canvas->over.whole, all, bounds.width, bounds.height);
+
+    if (canvas->view.scale <= whole.scale) {
+        lk_tile_clear(canvas->under.detail);
+        lk_tile_clear(canvas->over.detail);
+        return;
+    }
+    visible = lk_view_visible(&canvas->view);
+    request_tile(canvas, canvas->under.detail, canvas->over.detail, visible,
+                 (int)MAX(lround(visible.width * canvas->view.scale), 1),
+                 (int)MAX(lround(visible.height * canvas->view.scale), 1));
+}
+
+static void update(LkCanvas *canvas)
+{
+    request_tiles(canvas);
+    gtk_widget_queue_draw(GTK_WIDGET(canvas));
+}
+
+static LkTile *tile_new(LkCanvas *canvas)
+{
+    LkTile *tile = lk_tile_new();
+
+    g_signal_connect_object(tile, "changed", G_CALLBACK(gtk_widget_queue_draw), canvas, G_CONNECT_SWAPPED);
+    return tile;
 }
 
 static gboolean same_size(const LkPhoto *a, const LkPhoto *b)
@@ -92,35 +91,39 @@ static gboolean same_size(const LkPhoto *a, const LkPhoto *b)
     return lk_photo_width(a) == lk_photo_width(b) && lk_photo_height(a) == lk_photo_height(b);
 }
 
-static void layer_set_photo(LkCanvas *canvas, Layer *layer, LkPhoto *photo)
-{
-    gboolean fits = layer->photo != NULL && photo != NULL && same_size(layer->photo, photo);
+/* ---- public -------------------------------------------------------------------------------------- */
 
-    if (layer->photo == photo)
+/* Where the size is the same the old photo stays in sight until the new one's raster is there. */
+void lk_canvas_set_photo(LkCanvas *canvas, LkPhoto *photo)
+{
+    gboolean fits = canvas->photo != NULL && photo != NULL && same_size(canvas->photo, photo);
+
+    g_return_if_fail(LK_IS_CANVAS(canvas));
+    if (canvas->photo == photo)
         return;
-    g_clear_pointer(&layer->photo, lk_photo_unref);
-    layer->photo = photo != NULL ? lk_photo_ref(photo) : NULL;
-    if (!fits) {
-        lk_tile_clear(layer->whole);
-        lk_tile_clear(layer->detail);
-    }
+    lk_photo_unref(canvas->photo);
+    canvas->photo = photo != NULL ? lk_photo_ref(photo) : NULL;
+    g_clear_pointer(&canvas->piece, lk_photo_unref);
+    layer_clear(&canvas->over);
+    if (!fits)
+        layer_clear(&canvas->under);
     if (photo != NULL)
         lk_view_set_photo(&canvas->view, lk_photo_width(photo), lk_photo_height(photo));
     update(canvas);
 }
 
-/* ---- public -------------------------------------------------------------------------------------- */
-
-void lk_canvas_set_original(LkCanvas *canvas, LkPhoto *original)
+void lk_canvas_set_piece(LkCanvas *canvas, LkPhoto *piece, guint x, guint y)
 {
     g_return_if_fail(LK_IS_CANVAS(canvas));
-    layer_set_photo(canvas, &canvas->original, original);
-}
-
-void lk_canvas_set_picture(LkCanvas *canvas, LkPhoto *picture)
-{
-    g_return_if_fail(LK_IS_CANVAS(canvas));
-    layer_set_photo(canvas, &canvas->picture, picture);
+    if (canvas->piece == piece)
+        return;
+    lk_photo_unref(canvas->piece);
+    canvas->piece = piece != NULL ? lk_photo_ref(piece) : NULL;
+    canvas->piece_x = x;
+    canvas->piece_y = y;
+    if (piece == NULL)
+        layer_clear(&canvas->over);
+    update(canvas);
 }
 
 void lk_canvas_set_comparing(LkCanvas *canvas, gboolean comparing)
@@ -181,7 +184,7 @@ gboolean lk_canvas_get_picture_bounds(LkCanvas *canvas, graphene_rect_t *bounds)
     rect = lk_view_bounds(&canvas->view);
     device = gtk_widget_get_scale_factor(GTK_WIDGET(canvas));
     graphene_rect_init(bounds, rect.x / device, rect.y / device, rect.width / device, rect.height / device);
-    return shown_layer(canvas)->photo != NULL && rect.width > 0;
+    return canvas->photo != NULL && rect.width > 0;
 }
 
 /* ---- input --------------------------------------------------------------------------------------- */
@@ -287,13 +290,17 @@ static void add_controllers(LkCanvas *canvas)
 static void lk_canvas_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
 {
     LkCanvas *canvas = LK_CANVAS(widget);
-    Layer *layer = shown_layer(canvas);
     graphene_rect_t bounds;
 
     if (!lk_canvas_get_picture_bounds(canvas, &bounds))
         return;
-    lk_tile_snapshot(layer->whole, snapshot, &bounds);
-    lk_tile_snapshot(layer->detail, snapshot, &bounds);
+    lk_tile_snapshot(canvas->under.whole, snapshot, &bounds);
+    lk_tile_snapshot(canvas->under.detail, snapshot, &bounds);
+    if (canvas->comparing)
+        return;
+    /* After the photo's detail, which may be there first: the edit never vanishes while one pans. */
+    lk_tile_snapshot(canvas->over.whole, snapshot, &bounds);
+    lk_tile_snapshot(canvas->over.detail, snapshot, &bounds);
 }
 
 static void resize(LkCanvas *canvas)
@@ -322,8 +329,12 @@ static void lk_canvas_dispose(GObject *object)
 {
     LkCanvas *canvas = LK_CANVAS(object);
 
-    layer_clear(&canvas->original);
-    layer_clear(&canvas->picture);
+    g_clear_pointer(&canvas->photo, lk_photo_unref);
+    g_clear_pointer(&canvas->piece, lk_photo_unref);
+    g_clear_object(&canvas->under.whole);
+    g_clear_object(&canvas->under.detail);
+    g_clear_object(&canvas->over.whole);
+    g_clear_object(&canvas->over.detail);
     G_OBJECT_CLASS(lk_canvas_parent_class)->dispose(object);
 }
 
@@ -347,8 +358,8 @@ static void lk_canvas_init(LkCanvas *canvas)
 {
     canvas->view.fitted = TRUE;
     canvas->view.scale = 1;
-    layer_init(canvas, &canvas->original);
-    layer_init(canvas, &canvas->picture);
+    canvas->under = (Layer){tile_new(canvas), tile_new(canvas)};
+    canvas->over = (Layer){tile_new(canvas), tile_new(canvas)};
     add_controllers(canvas);
     gtk_widget_set_focusable(GTK_WIDGET(canvas), TRUE);
     gtk_widget_set_overflow(GTK_WIDGET(canvas), GTK_OVERFLOW_HIDDEN);

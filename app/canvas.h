@@ -19,11 +19,12 @@ G_DECLARE_FINAL_TYPE(LkCanvas, lk_canvas, LK, CANVAS, GtkWidget)
 
 GtkWidget *lk_canvas_new(void);
 
-/* Keep a reference; NULL: nothing. A picture of another size than the one before is shown fitted. */
-void lk_canvas_set_original(LkCanvas *canvas, LkPhoto *original);
-void lk_canvas_set_picture(LkCanvas *canvas, LkPhoto *picture);
+/* Keep a reference; NULL: nothing. A photo of another size than the one before is shown fitted. A piece is what takes the
+ * photo's place at (x, y); another photo takes it away. */
+void lk_canvas_set_photo(LkCanvas *canvas, LkPhoto *photo);
+void lk_canvas_set_piece(LkCanvas *canvas, LkPhoto *piece, guint x, guint y);
 
-/* Whether the original is shown instead of the picture. */
+/* Whether the photo is shown without the piece. */
 void lk_canvas_set_comparing(LkCanvas *canvas, gboolean comparing);
 gboolean lk_canvas_get_comparing(LkCanvas *canvas);
 
@@ -31,7 +32,7 @@ void lk_canvas_zoom_to_fit(LkCanvas *canvas);
 void lk_canvas_zoom_to_pixels(LkCanvas *canvas);         /* 1:1 */
 void lk_canvas_zoom_by(LkCanvas *canvas, double factor); /* around the middle */
 
-/* Where the picture is, in the widget's coordinates; FALSE if there is none. */
+/* Where the photo is, in the widget's coordinates; FALSE if there is none. */
 gboolean lk_canvas_get_picture_bounds(LkCanvas *canvas, graphene_rect_t *bounds);
 
 G_END_DECLS

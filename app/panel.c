@@ -5,6 +5,9 @@
 #include "panel.h"
 #include "section.h"
 
+#include <glib/gi18n.h>
+#include <math.h>
+
 /* With more sliders than these a search helps. */
 #define MANY 12
 
@@ -14,13 +17,17 @@ struct _LkPanel {
     GtkEditable *search;
     GtkBox *groups;
     GtkWidget *no_sliders, *nothing_found;
-    GPtrArray *sliders;  /* by index of the model's directions; owned by groups */
-    GHashTable *folding; /* a group's name to whether the person unfolded it */
+    GtkLabel *detail_value;
+    GtkScale *detail;
+    GtkAdjustment *detail_adjustment; /* percent */
+    gboolean detail_is_set;           /* from outside, just now */
+    GPtrArray *sliders;               /* by index of the model's directions; owned by groups */
+    GHashTable *folding;              /* a group's name to whether the person unfolded it */
 };
 
 G_DEFINE_FINAL_TYPE(LkPanel, lk_panel, GTK_TYPE_BOX)
 
-static guint changed_signal;
+static guint changed_signal, detail_changed_signal;
 
 /* ---- search -------------------------------------------------------------------------------------- */
 
@@ -166,6 +173,44 @@ void lk_panel_set_neutral(LkPanel *panel, guint direction, double neutral)
     lk_slider_set_neutral(slider, neutral);
 }
 
+/* ---- detail -------------------------------------------------------------------------------------- */
+
+static void show_detail(LkPanel *panel)
+{
+    /* Translators: %.0f is a number from 0 to 100, followed by a percent sign */
+    g_autofree char *text = g_strdup_printf(_("%.0f %%"), gtk_adjustment_get_value(panel->detail_adjustment));
+
+    gtk_label_set_text(panel->detail_value, text);
+    gtk_accessible_update_property(GTK_ACCESSIBLE(panel->detail), GTK_ACCESSIBLE_PROPERTY_VALUE_TEXT, text,
+                                   -1);
+}
+
+static void on_detail_moved(LkPanel *panel)
+{
+    show_detail(panel);
+    if (!panel->detail_is_set)
+        g_signal_emit(panel, detail_changed_signal, 0,
+                      gtk_adjustment_get_value(panel->detail_adjustment) / 100);
+}
+
+void lk_panel_set_detail(LkPanel *panel, double detail)
+{
+    g_return_if_fail(LK_IS_PANEL(panel));
+    /* What the person moves is there already, and an answer to an older move would take it back. */
+    if (fabs(gtk_adjustment_get_value(panel->detail_adjustment) - 100 * detail) > 0.5) {
+        panel->detail_is_set = TRUE;
+        gtk_adjustment_set_value(panel->detail_adjustment, 100 * detail);
+        panel->detail_is_set = FALSE;
+    }
+    show_detail(panel);
+}
+
+GtkWidget *lk_panel_get_detail_scale(LkPanel *panel)
+{
+    g_return_val_if_fail(LK_IS_PANEL(panel), NULL);
+    return GTK_WIDGET(panel->detail);
+}
+
 /* ---- life ---------------------------------------------------------------------------------------- */
 
 static void lk_panel_finalize(GObject *object)
@@ -182,11 +227,17 @@ static void lk_panel_class_init(LkPanelClass *klass)
     G_OBJECT_CLASS(klass)->finalize = lk_panel_finalize;
     changed_signal = g_signal_new("changed", LK_TYPE_PANEL, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                   G_TYPE_NONE, 3, G_TYPE_UINT, G_TYPE_DOUBLE, G_TYPE_BOOLEAN);
+    detail_changed_signal = g_signal_new("detail-changed", LK_TYPE_PANEL, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                         NULL, G_TYPE_NONE, 1, G_TYPE_DOUBLE);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/likeness/Likeness/panel.ui");
+    gtk_widget_class_bind_template_child(widget_class, LkPanel, detail);
+    gtk_widget_class_bind_template_child(widget_class, LkPanel, detail_adjustment);
+    gtk_widget_class_bind_template_child(widget_class, LkPanel, detail_value);
     gtk_widget_class_bind_template_child(widget_class, LkPanel, groups);
     gtk_widget_class_bind_template_child(widget_class, LkPanel, no_sliders);
     gtk_widget_class_bind_template_child(widget_class, LkPanel, nothing_found);
     gtk_widget_class_bind_template_child(widget_class, LkPanel, search);
+    gtk_widget_class_bind_template_callback(widget_class, on_detail_moved);
     gtk_widget_class_bind_template_callback(widget_class, on_search_activated);
     gtk_widget_class_bind_template_callback(widget_class, on_search_changed);
     gtk_widget_class_bind_template_callback(widget_class, on_search_stopped);

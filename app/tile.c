@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tile.h"
 
+#include "resize.h"
+
+#include <math.h>
 #include <string.h>
 
 typedef struct {
     LkPhoto *photo;
+    LkPhoto *piece; /* at place in photo; NULL: none */
+    LkRect place;
     LkRect area;
     int width, height;
     guint generation;
@@ -15,6 +20,7 @@ struct _LkTile {
 
     Request *wanted; /* the newest request, done or not */
     Request *shown;  /* what the texture shows */
+    LkRect part;     /* of shown's width x height: where the texture is */
     GdkTexture *texture;
     gboolean running;
     guint generation; /* of the last clear */
@@ -24,29 +30,28 @@ G_DEFINE_FINAL_TYPE(LkTile, lk_tile, G_TYPE_OBJECT)
 
 static guint changed_signal;
 
-static Request *request_new(LkPhoto *photo, LkRect area, int width, int height, guint generation)
+static Request *request_copy(const Request *from)
 {
-    Request *request = g_new(Request, 1);
+    Request *request = g_memdup2(from, sizeof *from);
 
-    *request = (Request){lk_photo_ref(photo), area, width, height, generation};
+    lk_photo_ref(request->photo);
+    if (request->piece != NULL)
+        lk_photo_ref(request->piece);
     return request;
 }
 
 static void request_free(Request *request)
 {
     lk_photo_unref(request->photo);
+    lk_photo_unref(request->piece);
     g_free(request);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Request, request_free)
 
-static Request *request_copy(const Request *from)
-{
-    return request_new(from->photo, from->area, from->width, from->height, from->generation);
-}
-
 static gboolean same_request(const Request *a, const Request *b)
 {
-    return a->photo == b->photo && a->width == b->width && a->height == b->height &&
+    return a->photo == b->photo && a->piece == b->piece && a->width == b->width && a->height == b->height &&
+           memcmp(&a->place, &b->place, sizeof a->place) == 0 &&
            memcmp(&a->area, &b->area, sizeof a->area) == 0;
 }
 
@@ -86,17 +91,109 @@ static GdkTexture *make_texture(const LkPhoto *photo)
     return gdk_memory_texture_new(width, height, GDK_MEMORY_DEFAULT, bytes, (gsize)width * 4);
 }
 
+/* ---- pieces -------------------------------------------------------------------------------------- */
+
+static LkRect intersect(LkRect a, LkRect b)
+{
+    int left = MAX(a.x, b.x), top = MAX(a.y, b.y);
+
+    return (LkRect){left, top, MIN(a.x + a.width, b.x + b.width) - left,
+                    MIN(a.y + a.height, b.y + b.height) - top};
+}
+
+/* The positions of a line of `to` that depend on its inputs first to end, of `from`: at most as far away as a kernel of two
+ * pixels to either side reaches. */
+static void affected(int from, int to, int first, int end, guint *start, guint *n)
+{
+    double scale = (double)from / to, reach = 2 * MAX(scale, 1) + 1;
+    int low = CLAMP((int)floor((first - reach) / scale), 0, to - 1);
+    int high = CLAMP((int)ceil((end + reach) / scale), low + 1, to);
+
+    *start = (guint)low;
+    *n = (guint)(high - low);
+}
+
+static void copy_rows(guint8 *to, LkRect to_rect, const LkPhoto *from, LkRect from_rect)
+{
+    LkRect both = intersect(to_rect, from_rect);
+    const guint8 *pixels = lk_photo_pixels(from);
+
+    for (int y = both.y; y < both.y + both.height && both.width > 0; y++)
+        memcpy(to + 4 * ((gsize)(y - to_rect.y) * to_rect.width + both.x - to_rect.x),
+               pixels + 4 * ((gsize)(y - from_rect.y) * from_rect.width + both.x - from_rect.x),
+               (gsize)both.width * 4);
+}
+
+/* rect of the photo with the piece in it. */
+static LkPhoto *cut_with_piece(const Request *request, LkRect rect)
+{
+    g_autofree guint8 *pixels = g_malloc((gsize)rect.width * rect.height * 4);
+    LkRect all = {0, 0, (int)lk_photo_width(request->photo), (int)lk_photo_height(request->photo)};
+
+    copy_rows(pixels, rect, request->photo, all);
+    copy_rows(pixels, rect, request->piece, request->place);
+    return lk_photo_new(rect.width, rect.height, pixels);
+}
+
+/* The part of the area's raster that the piece changes; NULL: none. */
+static LkPhoto *raster_piece(const Request *request, LkRect *part)
+{
+    LkRect area = request->area, seen = intersect(area, request->place);
+    LkResize resize = {.filter = LK_FILTER_BICUBIC,
+                       .from_width = area.width,
+                       .from_height = area.height,
+                       .width = request->width,
+                       .height = request->height};
+    g_autoptr(LkPhoto) cut = NULL;
+    guint left, top, right, bottom;
+
+    if (seen.width <= 0 || seen.height <= 0)
+        return NULL;
+    affected(area.width, request->width, seen.x - area.x, seen.x + seen.width - area.x, &resize.x,
+             &resize.part_width);
+    affected(area.height, request->height, seen.y - area.y, seen.y + seen.height - area.y, &resize.y,
+             &resize.part_height);
+    *part = (LkRect){(int)resize.x, (int)resize.y, (int)resize.part_width, (int)resize.part_height};
+    lk_resize_reach(&resize, &left, &top, &right, &bottom);
+    cut = cut_with_piece(
+        request, (LkRect){area.x + (int)left, area.y + (int)top, (int)(right - left), (int)(bottom - top)});
+    return lk_photo_resize_cut(cut, left, top, &resize);
+}
+
+static LkPhoto *raster_photo(const Request *request, LkRect *part)
+{
+    g_autoptr(LkPhoto) cut = cut_out(request->photo, request->area);
+
+    *part = (LkRect){0, 0, request->width, request->height};
+    if ((int)lk_photo_width(cut) == request->width && (int)lk_photo_height(cut) == request->height)
+        return g_steal_pointer(&cut);
+    return lk_photo_resize(cut, request->width, request->height);
+}
+
+/* ---- in the background --------------------------------------------------------------------------- */
+
+typedef struct {
+    GdkTexture *texture; /* NULL: nothing to be seen */
+    LkRect part;
+} Raster;
+
+static void raster_free(Raster *raster)
+{
+    g_clear_object(&raster->texture);
+    g_free(raster);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Raster, raster_free)
+
 static void raster(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
-    Request *request = data;
-    g_autoptr(LkPhoto) cut = cut_out(request->photo, request->area);
-    g_autoptr(LkPhoto) scaled = NULL;
+    const Request *request = data;
+    Raster *raster = g_new0(Raster, 1);
+    g_autoptr(LkPhoto) scaled =
+        request->piece != NULL ? raster_piece(request, &raster->part) : raster_photo(request, &raster->part);
 
-    if ((int)lk_photo_width(cut) == request->width && (int)lk_photo_height(cut) == request->height)
-        scaled = lk_photo_ref(cut);
-    else
-        scaled = lk_photo_resize(cut, request->width, request->height);
-    g_task_return_pointer(task, make_texture(scaled), g_object_unref);
+    if (scaled != NULL)
+        raster->texture = make_texture(scaled);
+    g_task_return_pointer(task, raster, (GDestroyNotify)raster_free);
 }
 
 static void start(LkTile *tile);
@@ -105,11 +202,12 @@ static void on_rastered(GObject *source, GAsyncResult *result, gpointer data)
 {
     LkTile *tile = LK_TILE(source);
     const Request *done = g_task_get_task_data(G_TASK(result));
-    g_autoptr(GdkTexture) texture = g_task_propagate_pointer(G_TASK(result), NULL);
+    g_autoptr(Raster) made = g_task_propagate_pointer(G_TASK(result), NULL);
 
     tile->running = FALSE;
-    if (texture != NULL && done->generation == tile->generation) {
-        g_set_object(&tile->texture, texture);
+    if (made != NULL && done->generation == tile->generation) {
+        g_set_object(&tile->texture, made->texture);
+        tile->part = made->part;
         g_clear_pointer(&tile->shown, request_free);
         tile->shown = request_copy(done);
         g_signal_emit(tile, changed_signal, 0);
@@ -131,15 +229,26 @@ static void start(LkTile *tile)
     g_task_run_in_thread(task, raster);
 }
 
-void lk_tile_request(LkTile *tile, LkPhoto *photo, LkRect area, int width, int height)
+static void request(LkTile *tile, const Request *wanted)
 {
-    g_autoptr(Request) request = request_new(photo, area, width, height, tile->generation);
-
-    if (tile->wanted != NULL && same_request(request, tile->wanted))
+    if (tile->wanted != NULL && same_request(wanted, tile->wanted))
         return;
     g_clear_pointer(&tile->wanted, request_free);
-    tile->wanted = g_steal_pointer(&request);
+    tile->wanted = request_copy(wanted);
     start(tile);
+}
+
+void lk_tile_request(LkTile *tile, LkPhoto *photo, LkRect area, int width, int height)
+{
+    request(tile, &(Request){photo, NULL, {0}, area, width, height, tile->generation});
+}
+
+void lk_tile_request_piece(LkTile *tile, LkPhoto *photo, LkPhoto *piece, guint x, guint y, LkRect area,
+                           int width, int height)
+{
+    LkRect place = {(int)x, (int)y, (int)lk_photo_width(piece), (int)lk_photo_height(piece)};
+
+    request(tile, &(Request){photo, piece, place, area, width, height, tile->generation});
 }
 
 void lk_tile_clear(LkTile *tile)
@@ -154,14 +263,17 @@ void lk_tile_snapshot(LkTile *tile, GtkSnapshot *snapshot, const graphene_rect_t
 {
     const Request *shown = tile->shown;
     graphene_rect_t rect;
-    double x, y;
+    double x, y, across, down;
 
-    if (shown == NULL)
+    if (shown == NULL || tile->texture == NULL)
         return;
     x = bounds->size.width / lk_photo_width(shown->photo);
     y = bounds->size.height / lk_photo_height(shown->photo);
-    graphene_rect_init(&rect, bounds->origin.x + shown->area.x * x, bounds->origin.y + shown->area.y * y,
-                       shown->area.width * x, shown->area.height * y);
+    across = x * shown->area.width / shown->width;
+    down = y * shown->area.height / shown->height;
+    graphene_rect_init(&rect, bounds->origin.x + shown->area.x * x + tile->part.x * across,
+                       bounds->origin.y + shown->area.y * y + tile->part.y * down, tile->part.width * across,
+                       tile->part.height * down);
     gtk_snapshot_append_texture(snapshot, tile->texture, &rect);
 }
 

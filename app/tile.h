@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * tile.h - a rectangle of a photo as a texture of exactly as many pixels as the screen shows it with.
+ * tile.h - a rectangle of a photo as a texture of exactly as many pixels as the screen shows it with, or the part of such a
+ * texture that is another one where a piece of the photo is exchanged.
  * Resampled outside the main thread, so that neither a large photo's scaling nor its upload ever holds a
  * frame.
  */
@@ -23,6 +24,11 @@ LkTile *lk_tile_new(void);
  * until the new one is there; of several requests only the newest is made next. Main thread; the same request
  * again is free. */
 void lk_tile_request(LkTile *tile, LkPhoto *photo, LkRect area, int width, int height);
+
+/* The same where piece, not empty, is in the photo at (x, y): only the pixels that differ by it are made. Over a tile of the
+ * photo alone they show what a tile of the whole picture would, to the last bit; the photo itself may be of any size. */
+void lk_tile_request_piece(LkTile *tile, LkPhoto *photo, LkPhoto *piece, guint x, guint y, LkRect area,
+                           int width, int height);
 
 /* Shows nothing, and drops what is still under way. */
 void lk_tile_clear(LkTile *tile);

@@ -4,11 +4,8 @@
 #include "window-private.h"
 
 #include <glib/gi18n.h>
-#include <glib/gstdio.h>
 
 #define ZOOM_STEP 1.25
-
-typedef void (*PathFunc)(LkWindow *window, GFile *file);
 
 /* ---- files --------------------------------------------------------------------------------------- */
 
@@ -28,7 +25,7 @@ static void on_chosen(GtkNativeDialog *dialog, int response, gpointer data)
 {
     g_autoptr(LkWindow) window = g_object_ref(data);
     g_autoptr(GFile) file = NULL;
-    PathFunc func = (PathFunc)g_object_get_data(G_OBJECT(dialog), "func");
+    LkWindowFileFunc func = (LkWindowFileFunc)g_object_get_data(G_OBJECT(dialog), "func");
 
     if (response == GTK_RESPONSE_ACCEPT)
         file = gtk_file_chooser_get_file(GTK_FILE_CHOOSER(dialog));
@@ -37,8 +34,8 @@ static void on_chosen(GtkNativeDialog *dialog, int response, gpointer data)
     g_clear_object(&window->chooser);
 }
 
-static GtkFileChooser *new_chooser(LkWindow *window, const char *title, GtkFileChooserAction action,
-                                   const char *accept, PathFunc func)
+GtkFileChooser *lk_window_new_chooser(LkWindow *window, const char *title, GtkFileChooserAction action,
+                                      const char *accept, LkWindowFileFunc func)
 {
     g_clear_object(&window->chooser);
     window->chooser = gtk_file_chooser_native_new(title, GTK_WINDOW(window), action, accept, NULL);
@@ -48,8 +45,8 @@ static GtkFileChooser *new_chooser(LkWindow *window, const char *title, GtkFileC
     return GTK_FILE_CHOOSER(window->chooser);
 }
 
-static void add_filter(GtkFileChooser *chooser, const char *name, const char *const *mime_types,
-                       const char *pattern)
+void lk_window_add_filter(GtkFileChooser *chooser, const char *name, const char *const *mime_types,
+                          const char *pattern)
 {
     g_autoptr(GtkFileFilter) filter = new_filter(name, mime_types, pattern);
 
@@ -82,8 +79,7 @@ static void show_photo(LkWindow *window, GFile *file)
     adw_window_title_set_subtitle(window->title, shown);
     gtk_accessible_update_property(GTK_ACCESSIBLE(window->canvas), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, shown,
                                    -1);
-    lk_canvas_set_original(window->canvas, lk_session_get_photo(window->session));
-    lk_canvas_set_picture(window->canvas, lk_session_get_picture(window->session));
+    lk_window_show_picture(window);
     lk_window_start_values(window);
 }
 
@@ -107,7 +103,7 @@ static void on_decoded(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(LkPhoto) photo = g_task_propagate_pointer(G_TASK(result), NULL);
 
     if (photo != NULL && cancellable == window->cancellable && !lk_window_has_photo(window))
-        lk_canvas_set_original(window->canvas, photo);
+        lk_canvas_set_photo(window->canvas, photo);
 }
 
 static void show_preview(LkWindow *window, const char *path)
@@ -131,7 +127,7 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
         return;
     g_clear_object(&window->cancellable);
     if (!lk_window_has_photo(window))
-        lk_canvas_set_original(window->canvas, NULL);
+        lk_canvas_set_photo(window->canvas, NULL);
     if (opened)
         show_photo(window, opening->file);
     else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
@@ -178,11 +174,12 @@ void lk_window_open_now(LkWindow *window, GFile *file)
 
 static void on_open(GSimpleAction *action, GVariant *parameter, gpointer data)
 {
-    static const char *const pictures[] = {"image/jpeg", "image/png", NULL};
-    GtkFileChooser *chooser =
-        new_chooser(data, _("Open a Photo"), GTK_FILE_CHOOSER_ACTION_OPEN, _("_Open"), lk_window_open);
+    static const char *const pictures[] = {"image/jpeg", "image/png",  "image/tiff", "image/webp",
+                                           "image/heif", "image/heic", "image/avif", NULL};
+    GtkFileChooser *chooser = lk_window_new_chooser(data, _("Open a Photo"), GTK_FILE_CHOOSER_ACTION_OPEN,
+                                                    _("_Open"), lk_window_open);
 
-    add_filter(chooser, _("Photos (JPEG, PNG)"), pictures, NULL);
+    lk_window_add_filter(chooser, _("Photos"), pictures, NULL);
     gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
 }
 
@@ -214,103 +211,11 @@ static void open_model(LkWindow *window, GFile *file)
 
 static void on_choose_model(GSimpleAction *action, GVariant *parameter, gpointer data)
 {
-    GtkFileChooser *chooser =
-        new_chooser(data, _("Choose a Model File"), GTK_FILE_CHOOSER_ACTION_OPEN, _("_Open"), open_model);
+    GtkFileChooser *chooser = lk_window_new_chooser(data, _("Choose a Model File"),
+                                                    GTK_FILE_CHOOSER_ACTION_OPEN, _("_Open"), open_model);
 
-    add_filter(chooser, _("Model files"), NULL, "*.safetensors");
+    lk_window_add_filter(chooser, _("Model files"), NULL, "*.safetensors");
     gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
-}
-
-/* ---- export -------------------------------------------------------------------------------------- */
-
-typedef struct {
-    LkWindow *window;
-    char *name; /* as shown */
-} Exporting;
-
-static void exporting_free(Exporting *exporting)
-{
-    g_object_unref(exporting->window);
-    g_free(exporting->name);
-    g_free(exporting);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Exporting, exporting_free)
-
-static void on_exported(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(Exporting) exporting = data;
-    g_autoptr(GError) error = NULL;
-    gboolean exported = lk_session_export_finish(LK_SESSION(source), result, &error);
-    /* Translators: %s is a file's name */
-    g_autofree char *saved = g_strdup_printf(_("Saved as “%s”"), exporting->name);
-
-    if (exporting->window->session != NULL)
-        lk_window_show_message(exporting->window, exported ? saved : error->message);
-    g_application_release(g_application_get_default());
-}
-
-static void export_to(LkWindow *window, const char *path)
-{
-    Exporting *exporting = g_new(Exporting, 1);
-
-    *exporting = (Exporting){g_object_ref(window), g_filename_display_basename(path)};
-    /* A file half written must be finished even where the window is closed. */
-    g_application_hold(g_application_get_default());
-    lk_session_export_async(window->session, path, NULL, on_exported, exporting);
-}
-
-static void export_file(LkWindow *window, GFile *file)
-{
-    g_autofree char *path = g_file_get_path(file);
-
-    if (path != NULL)
-        export_to(window, path);
-    else
-        lk_window_show_message(window, _("The picture can only be saved on this computer"));
-}
-
-static char *suggest_name(GFile *file)
-{
-    g_autofree char *name = g_file_get_basename(file);
-    g_autofree char *stem = g_filename_display_name(name);
-    char *dot = strrchr(stem, '.');
-
-    if (dot != NULL && dot != stem)
-        *dot = '\0';
-    /* Translators: the suggested name of an exported file; %s is the photo's name without its ending */
-    return g_strdup_printf(_("%s edited.png"), stem);
-}
-
-/* Beside the photo, unless nothing can be written there. */
-static void suggest_folder(GtkFileChooser *chooser, GFile *file)
-{
-    g_autoptr(GFile) folder = g_file_get_parent(file);
-    const char *pictures = g_get_user_special_dir(G_USER_DIRECTORY_PICTURES);
-
-    if (folder == NULL || g_access(g_file_peek_path(folder), W_OK) != 0) {
-        g_clear_object(&folder);
-        folder = g_file_new_for_path(pictures != NULL ? pictures : g_get_home_dir());
-    }
-    gtk_file_chooser_set_current_folder(chooser, folder, NULL);
-}
-
-static void on_export(GSimpleAction *action, GVariant *parameter, gpointer data)
-{
-    LkWindow *window = data;
-    static const char *const png[] = {"image/png", NULL};
-    g_autofree char *name = suggest_name(window->file);
-    GtkFileChooser *chooser =
-        new_chooser(window, _("Export the Picture"), GTK_FILE_CHOOSER_ACTION_SAVE, _("_Export"), export_file);
-
-    add_filter(chooser, _("PNG picture"), png, NULL);
-    suggest_folder(chooser, window->file);
-    gtk_file_chooser_set_current_name(chooser, name);
-    gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
-}
-
-static void on_export_to(GSimpleAction *action, GVariant *path, gpointer data)
-{
-    export_to(data, g_variant_get_string(path, NULL));
 }
 
 /* ---- values -------------------------------------------------------------------------------------- */
@@ -430,8 +335,8 @@ void lk_window_add_actions(LkWindow *window)
         {"open-sample", on_open_sample},
         {"cancel", on_cancel},
         {"choose-model", on_choose_model},
-        {"export", on_export},
-        {"export-to", on_export_to, "s"},
+        {"export", lk_window_export},
+        {"export-to", lk_window_export_to, "s"},
         {"undo", on_undo},
         {"redo", on_redo},
         {"reset", on_reset},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * window-private.h - what window.c (the window as a whole), window-actions.c (what can be done in it),
+ * window-private.h - what window.c (the window as a whole), window-actions.c (what can be done in it), window-export.c,
  * window-models.c (which model it works with) and window-import.c (where models come from) share.
  */
 #pragma once
@@ -46,6 +46,7 @@ struct _LkWindow {
     gpointer loading;                /* the newest task that reads a model file, or NULL; not owned */
     LkWindowImport *import;          /* NULL: none */
     GtkFileChooserNative *chooser;
+    GtkWindow *export_dialog; /* while it is open */
 };
 
 /* window.c */
@@ -55,11 +56,23 @@ void lk_window_show_error(LkWindow *window, const char *title, const char *messa
 void lk_window_show_message(LkWindow *window, const char *text);
 void lk_window_update_actions(LkWindow *window);
 void lk_window_show_values(LkWindow *window);
+void lk_window_show_picture(LkWindow *window); /* the session's photo with its piece */
 gboolean lk_window_has_photo(LkWindow *window);
 
 /* window-actions.c */
 void lk_window_add_actions(LkWindow *window);
 void lk_window_open_now(LkWindow *window, GFile *file);
+
+/* A file chooser in place of the one before, if one is open; func gets the file that was chosen. */
+typedef void (*LkWindowFileFunc)(LkWindow *window, GFile *file);
+GtkFileChooser *lk_window_new_chooser(LkWindow *window, const char *title, GtkFileChooserAction action,
+                                      const char *accept, LkWindowFileFunc func);
+void lk_window_add_filter(GtkFileChooser *chooser, const char *name, const char *const *mime_types,
+                          const char *pattern);
+
+/* window-export.c: two actions; the first asks how and where. */
+void lk_window_export(GSimpleAction *action, GVariant *parameter, gpointer data);
+void lk_window_export_to(GSimpleAction *action, GVariant *path, gpointer data);
 
 /* window-models.c. A model is read and changed in the background; path: NULL for the built-in one. The choice is remembered
  * once the model is in use. */

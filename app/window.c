@@ -102,10 +102,36 @@ static void on_slider_changed(LkPanel *panel, guint direction, double value, gbo
     record_values(window, reset ? -1 : (int)direction);
 }
 
-static void on_picture(LkSession *session, LkPhoto *composed, LkPhoto *face, LkWindow *window)
+void lk_window_show_picture(LkWindow *window)
 {
-    lk_canvas_set_original(window->canvas, lk_session_get_photo(session));
-    lk_canvas_set_picture(window->canvas, composed);
+    guint x, y;
+    LkPhoto *piece = lk_session_get_piece(window->session, &x, &y);
+
+    lk_canvas_set_photo(window->canvas, lk_session_get_photo(window->session));
+    lk_canvas_set_piece(window->canvas, piece, x, y);
+}
+
+static void on_picture(LkSession *session, LkPhoto *piece, LkPhoto *face, LkWindow *window)
+{
+    lk_window_show_picture(window);
+}
+
+static void on_half_precision(LkSession *session, LkWindow *window)
+{
+    lk_window_show_message(
+        window, _("The device’s memory does not suffice for full precision. Pictures are made with "
+                  "half precision, and look nearly the same."));
+}
+
+static void on_detail_changed(LkPanel *panel, double detail, LkWindow *window)
+{
+    if (lk_window_has_photo(window))
+        lk_session_set_detail(window->session, detail);
+}
+
+static void on_detail(LkSession *session, GParamSpec *pspec, LkWindow *window)
+{
+    lk_panel_set_detail(window->panel, lk_session_get_detail(session));
 }
 
 static void on_failed(LkSession *session, const char *message, LkWindow *window)
@@ -148,10 +174,13 @@ void lk_window_start_session(LkWindow *window, LkModel *model)
 
     window->session = lk_session_new(&options, model);
     lk_window_show_model(window);
+    lk_panel_set_detail(window->panel, lk_session_get_detail(window->session));
     g_signal_connect_object(window->session, "picture", G_CALLBACK(on_picture), window, 0);
     g_signal_connect_object(window->session, "failed", G_CALLBACK(on_failed), window, 0);
     g_signal_connect_object(window->session, "notify::state", G_CALLBACK(on_state), window, 0);
     g_signal_connect_object(window->session, "notify::mode", G_CALLBACK(on_mode), window, 0);
+    g_signal_connect_object(window->session, "half-precision", G_CALLBACK(on_half_precision), window, 0);
+    g_signal_connect_object(window->session, "notify::detail", G_CALLBACK(on_detail), window, 0);
     g_signal_connect_object(window->session, "notify::model", G_CALLBACK(lk_window_show_model), window,
                             G_CONNECT_SWAPPED);
     g_signal_connect_object(window->session, "notify::modified", G_CALLBACK(lk_window_update_actions), window,
@@ -257,6 +286,7 @@ static void lk_window_dispose(GObject *object)
     g_clear_object(&window->cancellable);
     g_clear_object(&window->model_cancellable);
     g_clear_object(&window->chooser);
+    g_clear_pointer(&window->export_dialog, gtk_window_destroy);
     g_clear_object(&window->session);
     g_clear_object(&window->settings);
     g_clear_object(&window->waiting);
@@ -301,6 +331,7 @@ static void lk_window_class_init(LkWindowClass *klass)
     bind_children(widget_class);
     gtk_widget_class_bind_template_callback(widget_class, on_active_changed);
     gtk_widget_class_bind_template_callback(widget_class, on_compare_pressed);
+    gtk_widget_class_bind_template_callback(widget_class, on_detail_changed);
     gtk_widget_class_bind_template_callback(widget_class, on_key_pressed);
     gtk_widget_class_bind_template_callback(widget_class, on_key_released);
     gtk_widget_class_bind_template_callback(widget_class, on_slider_changed);

@@ -16,6 +16,9 @@ struct _LkEditor {
     LkModel *model;
     LkGpu *gpu;
     LkNet *net;
+    LkType storage; /* of net */
+    LkNetFlags net_flags;
+    gboolean is_halved;
     LkFaceFinder *finder; /* made when a face is first looked for */
 
     LkPhoto *photo; /* NULL: none is open */
@@ -30,13 +33,73 @@ struct _LkEditor {
     gboolean net_has_crop; /* FALSE: a failed inversion left the net without this photo's features */
 };
 
+static void forget_unedited(LkEditor *editor)
+{
+    for (guint mode = 0; mode < N_MODES; mode++) {
+        g_clear_pointer(&editor->unedited[mode].inversion, lk_photo_unref);
+        g_clear_pointer(&editor->unedited[mode].patcher, lk_patcher_free);
+    }
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------- */
+
+static gboolean make_net(LkEditor *editor, GError **error)
+{
+    editor->net_has_crop = FALSE;
+    editor->net = lk_net_new(editor->gpu, editor->model, editor->storage, editor->net_flags, error);
+    return editor->net != NULL;
+}
+
+/* After this failure of float32: whether half of the memory may do. The net is gone then, and the error cleared. */
+static gboolean halve(LkEditor *editor, GError **failure)
+{
+    if (editor->storage != LK_F32 || !lk_gpu_info(editor->gpu)->half_storage ||
+        !g_error_matches(*failure, LK_GPU_ERROR, LK_GPU_ERROR_OUT_OF_MEMORY))
+        return FALSE;
+    g_clear_error(failure);
+    g_clear_pointer(&editor->net, lk_net_free);
+    forget_unedited(editor); /* other numbers */
+    editor->storage = LK_F16;
+    editor->is_halved = TRUE;
+    return TRUE;
+}
+
+static gboolean ensure_net(LkEditor *editor, GError **error)
+{
+    GError *failure = NULL;
+
+    if (editor->net != NULL || make_net(editor, &failure))
+        return TRUE;
+    if (halve(editor, &failure))
+        return make_net(editor, error);
+    g_propagate_error(error, failure);
+    return FALSE;
+}
+
+/* The weights of an inversion come and go, and so it may be the first to find the memory too small. */
+static gboolean invert(LkEditor *editor, const LkPhoto *crop, float *w_plus, GCancellable *cancellable,
+                       GError **error)
+{
+    GError *failure = NULL;
+
+    editor->net_has_crop = FALSE;
+    if (!ensure_net(editor, error))
+        return FALSE;
+    editor->net_has_crop = lk_net_invert(editor->net, lk_photo_pixels(crop), w_plus, cancellable, &failure);
+    if (editor->net_has_crop)
+        return TRUE;
+    if (halve(editor, &failure))
+        return invert(editor, crop, w_plus, cancellable, error);
+    g_propagate_error(error, failure);
+    return FALSE;
+}
+
 static gboolean open_device(LkEditor *editor, const LkEditorOptions *options, GError **error)
 {
     editor->gpu = lk_gpu_open(options->device, options->gpu_flags, error);
-    if (editor->gpu == NULL)
-        return FALSE;
-    editor->net = lk_net_new(editor->gpu, editor->model, options->storage, options->net_flags, error);
-    return editor->net != NULL;
+    editor->storage = options->storage;
+    editor->net_flags = options->net_flags;
+    return editor->gpu != NULL && ensure_net(editor, error);
 }
 
 LkEditor *lk_editor_new_for_model(const LkEditorOptions *options, LkModel *model, GError **error)
@@ -61,14 +124,6 @@ LkEditor *lk_editor_new(const LkEditorOptions *options, GError **error)
     g_autoptr(LkModel) model = lk_model_open(path, error);
 
     return model ? lk_editor_new_for_model(options, model, error) : NULL;
-}
-
-static void forget_unedited(LkEditor *editor)
-{
-    for (guint mode = 0; mode < N_MODES; mode++) {
-        g_clear_pointer(&editor->unedited[mode].inversion, lk_photo_unref);
-        g_clear_pointer(&editor->unedited[mode].patcher, lk_patcher_free);
-    }
 }
 
 void lk_editor_free(LkEditor *editor)
@@ -103,6 +158,11 @@ LkGpu *lk_editor_gpu(const LkEditor *editor)
 LkNet *lk_editor_net(const LkEditor *editor)
 {
     return editor->net;
+}
+
+gboolean lk_editor_is_halved(const LkEditor *editor)
+{
+    return editor->is_halved;
 }
 
 LkPhoto *lk_editor_photo(const LkEditor *editor)
@@ -191,10 +251,8 @@ gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint
     if (crop == NULL)
         return FALSE;
 
-    editor->net_has_crop = FALSE;
-    if (!lk_net_invert(editor->net, lk_photo_pixels(crop), editor->inverting, cancellable, error))
+    if (!invert(editor, crop, editor->inverting, cancellable, error))
         return FALSE;
-    editor->net_has_crop = TRUE;
 
     float *w_plus = editor->inverting;
     editor->inverting = editor->w_plus;
@@ -215,10 +273,7 @@ gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint
 
 static gboolean ensure_inverted(LkEditor *editor, GCancellable *cancellable, GError **error)
 {
-    if (!editor->net_has_crop)
-        editor->net_has_crop =
-            lk_net_invert(editor->net, lk_photo_pixels(editor->crop), editor->w_plus, cancellable, error);
-    return editor->net_has_crop;
+    return editor->net_has_crop || invert(editor, editor->crop, editor->w_plus, cancellable, error);
 }
 
 /* styles may be NULL: no offsets. */

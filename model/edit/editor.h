@@ -31,6 +31,10 @@ LkModel *lk_editor_model(const LkEditor *editor); /* owned by the editor */
 LkGpu *lk_editor_gpu(const LkEditor *editor);
 LkNet *lk_editor_net(const LkEditor *editor);
 
+/* Whether the device's memory did not suffice for LK_F32, so that the networks went on with LK_F16. Where that is too much,
+ * too, or the device cannot: LK_GPU_ERROR_OUT_OF_MEMORY. */
+gboolean lk_editor_is_halved(const LkEditor *editor);
+
 typedef enum {
     LK_OPEN_DETECT,  /* find the face and crop it */
     LK_OPEN_ALIGNED, /* the photo is an aligned crop already */

@@ -22,21 +22,26 @@ struct _LkSession {
     LkJob *making;       /* the picture being made, or NULL */
     GSource *rest_timer; /* or NULL */
 
-    LkPhoto *photo;
-    LkPhoto *picture;
+    LkOriginal *original;
+    gboolean has_picture; /* of this photo and model */
+    LkPhoto *piece;       /* what it changes, or NULL: nothing */
+    guint piece_x, piece_y;
     float *values;
     float *neutral;
     LkInversionMode mode;
-    float *made; /* values and mode of the last picture that was made or failed */
+    double detail;
+    float *made; /* values, mode and detail of the last picture that was made or failed */
     LkInversionMode made_mode;
-    gboolean made_is_valid; /* FALSE: none yet of this photo and model */
+    double made_detail;
+    gboolean made_is_valid;  /* FALSE: none yet of this photo and model */
+    gboolean half_precision; /* as signalled */
 
     LkSessionState state; /* as last notified */
     gboolean modified;
 };
 
-enum { PROP_STATE = 1, PROP_MODIFIED, PROP_MODE, PROP_MODEL, N_PROPERTIES };
-enum { PICTURE, FAILED, N_SIGNALS };
+enum { PROP_STATE = 1, PROP_MODIFIED, PROP_MODE, PROP_DETAIL, PROP_MODEL, N_PROPERTIES };
+enum { PICTURE, FAILED, HALF_PRECISION, N_SIGNALS };
 
 static GParamSpec *properties[N_PROPERTIES];
 static guint signals[N_SIGNALS];
@@ -82,7 +87,7 @@ static gsize values_size(LkSession *self)
 
 static gboolean values_are_made(LkSession *self)
 {
-    return self->made_is_valid && self->made_mode == self->mode &&
+    return self->made_is_valid && self->made_mode == self->mode && self->made_detail == self->detail &&
            memcmp(self->made, self->values, values_size(self)) == 0;
 }
 
@@ -90,7 +95,7 @@ static LkSessionState current_state(LkSession *self)
 {
     if (self->opening != NULL)
         return LK_SESSION_OPENING;
-    if (self->photo == NULL)
+    if (self->original == NULL)
         return LK_SESSION_EMPTY;
     return self->making != NULL ? LK_SESSION_BUSY : LK_SESSION_READY;
 }
@@ -132,6 +137,21 @@ static void set_mode(LkSession *self, LkInversionMode mode)
     notify(self, PROP_MODE);
 }
 
+static void set_detail(LkSession *self, double detail)
+{
+    if (detail == self->detail)
+        return;
+    self->detail = detail;
+    notify(self, PROP_DETAIL);
+}
+
+static void forget_picture(LkSession *self)
+{
+    g_clear_pointer(&self->piece, lk_photo_unref);
+    self->has_picture = FALSE;
+    self->made_is_valid = FALSE;
+}
+
 /* neutral: NULL: all 0. */
 static void start_at(LkSession *self, const float *neutral)
 {
@@ -140,7 +160,7 @@ static void start_at(LkSession *self, const float *neutral)
     else
         memset(self->neutral, 0, values_size(self));
     memcpy(self->values, self->neutral, values_size(self));
-    self->made_is_valid = FALSE;
+    forget_picture(self);
 }
 
 static void take_model(LkSession *self, LkModel *model)
@@ -171,6 +191,7 @@ static LkJob *job_with_values(LkSession *self, LkJobKind kind, GCancellable *can
 
     job->values = g_memdup2(self->values, values_size(self));
     job->mode = self->mode;
+    job->detail = self->detail;
     return job;
 }
 
@@ -178,7 +199,7 @@ static LkJob *job_with_values(LkSession *self, LkJobKind kind, GCancellable *can
  * what is set. */
 static void make_missing_picture(LkSession *self)
 {
-    const gboolean can = self->worker != NULL && self->photo != NULL && self->opening == NULL;
+    const gboolean can = self->worker != NULL && self->original != NULL && self->opening == NULL;
 
     if (can && self->making == NULL && !values_are_made(self))
         self->making = submit(self, job_with_values(self, LK_JOB_PICTURE, NULL));
@@ -199,8 +220,8 @@ static gboolean values_rest(gpointer data)
     LkJob *making = self->making;
 
     stop_rest_timer(self);
-    if (making != NULL &&
-        (making->mode != self->mode || memcmp(making->values, self->values, values_size(self)) != 0))
+    if (making != NULL && (making->mode != self->mode || making->detail != self->detail ||
+                           memcmp(making->values, self->values, values_size(self)) != 0))
         g_cancellable_cancel(making->cancellable);
     return G_SOURCE_REMOVE;
 }
@@ -236,11 +257,11 @@ static void open_done(LkSession *self, LkJob *job)
     if (self->opening == job)
         self->opening = NULL;
     if (job->error == NULL) {
-        lk_photo_unref(self->photo);
-        self->photo = lk_photo_ref(job->photo);
-        g_clear_pointer(&self->picture, lk_photo_unref);
+        lk_original_unref(self->original);
+        self->original = lk_original_ref(job->original);
         start_at(self, job->neutral);
         set_mode(self, LK_INVERSION_STYLERES);
+        set_detail(self, LK_DETAIL_DEFAULT);
         notify_modified(self);
     }
     make_missing_picture(self);
@@ -252,7 +273,6 @@ static void model_done(LkSession *self, LkJob *job)
     if (self->opening == job)
         self->opening = NULL;
     if (job->error == NULL) {
-        g_clear_pointer(&self->picture, lk_photo_unref);
         take_model(self, job->model);
         start_at(self, job->neutral);
         notify(self, PROP_MODEL);
@@ -270,20 +290,32 @@ static void picture_done(LkSession *self, LkJob *job)
     if (!cancelled) {
         memcpy(self->made, job->values, values_size(self));
         self->made_mode = job->mode;
+        self->made_detail = job->detail;
         self->made_is_valid = TRUE;
     }
     if (job->error == NULL) {
-        lk_photo_unref(self->picture);
-        self->picture = lk_photo_ref(job->composed);
+        lk_photo_unref(self->piece);
+        self->piece = job->piece != NULL ? lk_photo_ref(job->piece) : NULL;
+        self->piece_x = job->piece_x;
+        self->piece_y = job->piece_y;
+        self->has_picture = TRUE;
     }
     /* The next picture is started before this one is shown: the device need not wait for the window. */
     make_missing_picture(self);
     if (cancelled || self->worker == NULL)
         return;
     if (job->error == NULL)
-        g_signal_emit(self, signals[PICTURE], 0, job->composed, job->face);
+        g_signal_emit(self, signals[PICTURE], 0, job->piece, job->face);
     else
         g_signal_emit(self, signals[FAILED], 0, job->error->message);
+}
+
+static void notice_half_precision(LkSession *self, LkJob *job)
+{
+    if (!job->half_precision || self->half_precision || self->worker == NULL)
+        return;
+    self->half_precision = TRUE;
+    g_signal_emit(self, signals[HALF_PRECISION], 0);
 }
 
 static void job_done(LkJob *job, gpointer data)
@@ -292,6 +324,7 @@ static void job_done(LkJob *job, gpointer data)
     g_autoptr(LkSession) self = g_object_ref(data);
 
     g_ptr_array_remove_fast(self->jobs, job);
+    notice_half_precision(self, job);
     switch (job->kind) {
     case LK_JOB_OPEN:
         open_done(self, job);
@@ -334,8 +367,8 @@ static void lk_session_dispose(GObject *object)
     LkSession *self = LK_SESSION(object);
 
     lk_session_close(self);
-    g_clear_pointer(&self->photo, lk_photo_unref);
-    g_clear_pointer(&self->picture, lk_photo_unref);
+    g_clear_pointer(&self->original, lk_original_unref);
+    g_clear_pointer(&self->piece, lk_photo_unref);
     G_OBJECT_CLASS(lk_session_parent_class)->dispose(object);
 }
 
@@ -366,6 +399,9 @@ static void lk_session_get_property(GObject *object, guint id, GValue *value, GP
     case PROP_MODE:
         g_value_set_enum(value, self->mode);
         break;
+    case PROP_DETAIL:
+        g_value_set_double(value, self->detail);
+        break;
     case PROP_MODEL:
         g_value_set_pointer(value, self->model);
         break;
@@ -388,6 +424,7 @@ static void lk_session_class_init(LkSessionClass *class)
     properties[PROP_MODIFIED] = g_param_spec_boolean("modified", NULL, NULL, FALSE, flags);
     properties[PROP_MODE] =
         g_param_spec_enum("mode", NULL, NULL, LK_TYPE_INVERSION_MODE, LK_INVERSION_STYLERES, flags);
+    properties[PROP_DETAIL] = g_param_spec_double("detail", NULL, NULL, 0, 1, LK_DETAIL_DEFAULT, flags);
     properties[PROP_MODEL] = g_param_spec_pointer("model", NULL, NULL, flags);
     g_object_class_install_properties(object_class, N_PROPERTIES, properties);
 
@@ -395,12 +432,15 @@ static void lk_session_class_init(LkSessionClass *class)
                                     G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_POINTER);
     signals[FAILED] = g_signal_new("failed", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                    G_TYPE_NONE, 1, G_TYPE_STRING);
+    signals[HALF_PRECISION] = g_signal_new("half-precision", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL,
+                                           NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void lk_session_init(LkSession *self)
 {
     self->context = g_main_context_ref_thread_default();
     self->jobs = g_ptr_array_new();
+    self->detail = LK_DETAIL_DEFAULT;
 }
 
 LkSession *lk_session_new(const LkEditorOptions *options, LkModel *model)
@@ -429,13 +469,39 @@ LkModel *lk_session_get_model(LkSession *self)
 LkPhoto *lk_session_get_photo(LkSession *self)
 {
     g_return_val_if_fail(LK_IS_SESSION(self), NULL);
-    return self->photo;
+    return self->original != NULL ? lk_original_photo(self->original) : NULL;
 }
 
-LkPhoto *lk_session_get_picture(LkSession *self)
+LkOriginal *lk_session_get_original(LkSession *self)
 {
     g_return_val_if_fail(LK_IS_SESSION(self), NULL);
-    return self->picture;
+    return self->original;
+}
+
+LkPhoto *lk_session_get_piece(LkSession *self, guint *x, guint *y)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), NULL);
+    *x = self->piece_x;
+    *y = self->piece_y;
+    return self->piece;
+}
+
+LkPhoto *lk_session_copy_picture(LkSession *self)
+{
+    LkPhoto *photo = lk_session_get_photo(self);
+
+    if (photo == NULL || !self->has_picture)
+        return NULL;
+    if (self->piece == NULL)
+        return lk_photo_ref(photo);
+
+    const guint width = lk_photo_width(photo), height = lk_photo_height(photo);
+    const gsize row = (gsize)lk_photo_width(self->piece) * 4;
+    g_autofree guint8 *pixels = g_memdup2(lk_photo_pixels(photo), (gsize)width * height * 4);
+    for (guint y = 0; y < lk_photo_height(self->piece); y++)
+        memcpy(pixels + ((gsize)(self->piece_y + y) * width + self->piece_x) * 4,
+               lk_photo_pixels(self->piece) + y * row, row);
+    return lk_photo_new(width, height, pixels);
 }
 
 gboolean lk_session_get_modified(LkSession *self)
@@ -558,24 +624,53 @@ void lk_session_set_mode(LkSession *self, LkInversionMode mode)
     values_changed(self);
 }
 
-void lk_session_export_async(LkSession *self, const char *path, GCancellable *cancellable,
-                             GAsyncReadyCallback callback, gpointer user_data)
+void lk_session_set_detail(LkSession *self, double detail)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(isfinite(detail));
+
+    set_detail(self, CLAMP(detail, 0.0, 1.0));
+    values_changed(self);
+}
+
+double lk_session_get_detail(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), 0);
+    return self->detail;
+}
+
+/* FALSE: the task is answered. */
+static gboolean can_export(LkSession *self, const char *path, LkFileFormat *format, GTask *task)
+{
+    g_autofree char *name = g_filename_display_basename(path);
+
+    if (self->worker == NULL || self->original == NULL)
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "No photo is open.");
+    else if (self->opening != NULL)
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_BUSY, "A photo is being opened.");
+    else if (!lk_file_format_from_path(path, format))
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                                "%s cannot be written: its name ends in none of .png, .jpg, .tif and .webp.",
+                                name);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+void lk_session_export_async(LkSession *self, const char *path, const LkExportOptions *options,
+                             GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
     g_return_if_fail(LK_IS_SESSION(self));
     g_return_if_fail(path != NULL);
 
     g_autoptr(GTask) task = task_new(self, lk_session_export_async, callback, user_data);
-    if (self->worker == NULL || self->photo == NULL) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "No photo is open.");
+    LkExportOptions how = options != NULL ? *options : (LkExportOptions){0};
+    if (!can_export(self, path, &how.format, task))
         return;
-    }
-    if (self->opening != NULL) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_BUSY, "A photo is being opened.");
-        return;
-    }
 
     LkJob *job = job_with_values(self, LK_JOB_EXPORT, cancellable);
     job->path = g_strdup(path);
+    job->how = how;
     job->task = g_steal_pointer(&task);
     submit(self, job);
 }

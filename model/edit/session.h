@@ -10,16 +10,20 @@
  *
  * Signals:
  *
- * "picture" (LkPhoto *composed, LkPhoto *face): a new picture, the photo with the edit in place and the bare face
+ * "picture" (LkPhoto *piece, LkPhoto *face): a new picture. piece: the rectangle of the photo that the edit changes, as it is
+ * with the edit, at lk_session_get_piece's place; NULL: the picture is the photo. face: the network's bare picture
  *
  * "failed" (const char *message): a picture could not be made; the previous one stays
  *
+ * "half-precision" (): emitted once: the device's memory did not suffice, and the networks go on with half precision
+ *
  * Properties (read-only, notify): "state" (LkSessionState), "modified" (boolean: some value is not the neutral one),
- * "mode" (LkInversionMode), "model" (LkModel *)
+ * "mode" (LkInversionMode), "detail" (double), "model" (LkModel *)
  */
 #pragma once
 
 #include "editor.h"
+#include "original.h"
 #include <glib-object.h>
 
 G_BEGIN_DECLS
@@ -46,13 +50,17 @@ LkSession *lk_session_new(const LkEditorOptions *options, LkModel *model);
 
 LkSessionState lk_session_get_state(LkSession *session);
 LkModel *lk_session_get_model(LkSession *session);
-/* The original and the last composed picture; NULL if there is none; owned by the session. */
+/* The photo that is open, and its file's pixels as they are; NULL if there is none; owned by the session. */
 LkPhoto *lk_session_get_photo(LkSession *session);
-LkPhoto *lk_session_get_picture(LkSession *session);
+LkOriginal *lk_session_get_original(LkSession *session);
+/* What the last picture changed, and where in the photo; NULL: nothing. Owned by the session. */
+LkPhoto *lk_session_get_piece(LkSession *session, guint *x, guint *y);
+/* The whole photo with that piece in place, a copy made now; NULL before the first picture. lk_photo_unref. */
+LkPhoto *lk_session_copy_picture(LkSession *session);
 gboolean lk_session_get_modified(LkSession *session);
 
-/* Decodes, finds the face, inverts; then all values are neutral, the mode is LK_INVERSION_STYLERES, and "picture" follows
- * with the inversion. An older open still running is cancelled. On error the photo opened before stays, with its values.
+/* Decodes, finds the face, inverts; then all values are neutral, mode and detail are LK_INVERSION_STYLERES and
+ * LK_DETAIL_DEFAULT, and "picture" follows. An older open still running is cancelled. On error the photo opened before stays, with its values.
  * The message names the file. */
 void lk_session_open_async(LkSession *session, const char *path, LkOpenMode mode, GCancellable *cancellable,
                            GAsyncReadyCallback callback, gpointer user_data);
@@ -77,9 +85,15 @@ float lk_session_get_neutral(LkSession *session, guint direction);
 void lk_session_set_mode(LkSession *session, LkInversionMode mode);
 LkInversionMode lk_session_get_mode(LkSession *session);
 
-/* Writes the composed picture of the values and mode of now, as PNG. G_IO_ERROR_BUSY while a photo is being opened. */
-void lk_session_export_async(LkSession *session, const char *path, GCancellable *cancellable,
-                             GAsyncReadyCallback callback, gpointer user_data);
+/* How much of the photo's own detail stays in the face, 0 to 1 (patch.h's k). */
+void lk_session_set_detail(LkSession *session, double detail);
+double lk_session_get_detail(LkSession *session);
+
+/* Writes the picture of the values, mode and detail of now, by lk_original_save in the format of the name's ending (its
+ * options, but for the format; NULL: the defaults). G_IO_ERROR_BUSY while a photo is being opened,
+ * G_IO_ERROR_NOT_SUPPORTED where the ending is none of a format that we write. */
+void lk_session_export_async(LkSession *session, const char *path, const LkExportOptions *options,
+                             GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean lk_session_export_finish(LkSession *session, GAsyncResult *result, GError **error);
 
 /* Ends the session's work: cancels all of it and waits for the worker. Opens and exports under way finish

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "worker.h"
 
+#include <string.h>
+
 struct _LkWorker {
     GThread *thread;
     GAsyncQueue *jobs;     /* to the thread; &last_job ends it */
@@ -13,8 +15,8 @@ struct _LkWorker {
     LkEditorOptions options;
     LkModel *model;
     LkEditor *editor;     /* NULL until a photo is opened, and after a model that could not be used */
-    LkPhoto *photo;       /* NULL: none is open */
-    LkOpenMode open_mode; /* of photo */
+    LkOriginal *original; /* NULL: none is open */
+    LkOpenMode open_mode; /* of original */
 };
 
 static LkJob last_job;
@@ -48,8 +50,8 @@ void lk_job_free(LkJob *job)
     g_clear_object(&job->task);
     g_clear_error(&job->error);
     lk_model_unref(job->model);
-    lk_photo_unref(job->photo);
-    lk_photo_unref(job->composed);
+    lk_original_unref(job->original);
+    lk_photo_unref(job->piece);
     lk_photo_unref(job->face);
     g_free(job->path);
     g_free(job->values);
@@ -69,8 +71,8 @@ static gboolean ensure_editor(LkWorker *worker, GCancellable *cancellable, GErro
     editor = lk_editor_new_for_model(&worker->options, worker->model, error);
     if (editor == NULL)
         return FALSE;
-    if (worker->photo != NULL &&
-        !lk_editor_open(editor, worker->photo, worker->open_mode, 0, cancellable, error))
+    if (worker->original != NULL && !lk_editor_open(editor, lk_original_photo(worker->original),
+                                                    worker->open_mode, 0, cancellable, error))
         return FALSE;
     worker->editor = g_steal_pointer(&editor);
     return TRUE;
@@ -95,18 +97,19 @@ static void name_file(LkJob *job)
 
 static void open_photo(LkWorker *worker, LkJob *job)
 {
-    g_autoptr(LkPhoto) photo = lk_photo_open(job->path, &job->error);
+    g_autoptr(LkOriginal) original = lk_original_open(job->path, &job->error);
 
-    if (photo == NULL || !ensure_editor(worker, job->cancellable, &job->error))
+    if (original == NULL || !ensure_editor(worker, job->cancellable, &job->error))
         return;
-    if (!lk_editor_open(worker->editor, photo, job->open_mode, 0, job->cancellable, &job->error)) {
+    if (!lk_editor_open(worker->editor, lk_original_photo(original), job->open_mode, 0, job->cancellable,
+                        &job->error)) {
         name_file(job);
         return;
     }
     job->neutral = neutral_values(worker);
-    job->photo = g_steal_pointer(&photo);
-    lk_photo_unref(worker->photo);
-    worker->photo = lk_photo_ref(job->photo);
+    job->original = g_steal_pointer(&original);
+    lk_original_unref(worker->original);
+    worker->original = lk_original_ref(job->original);
     worker->open_mode = job->open_mode;
 }
 
@@ -119,25 +122,55 @@ static void change_model(LkWorker *worker, LkJob *job)
     if (!ensure_editor(worker, job->cancellable, &job->error)) {
         lk_model_unref(worker->model);
         worker->model = g_steal_pointer(&before);
-    } else if (worker->photo != NULL) {
+    } else if (worker->original != NULL) {
         job->neutral = neutral_values(worker);
     }
 }
 
-static void make_picture(LkWorker *worker, LkJob *job)
+/* What the job's values change in the photo. */
+static LkPatch *make_patch(LkWorker *worker, LkJob *job)
 {
     if (!ensure_editor(worker, job->cancellable, &job->error))
-        return;
+        return NULL;
     job->face = lk_editor_generate(worker->editor, job->values, job->mode, job->cancellable, &job->error);
-    if (job->face != NULL)
-        job->composed = lk_editor_compose(worker->editor, job->face);
+    if (job->face == NULL)
+        return NULL;
+    return lk_editor_patch(worker->editor, job->face, job->mode, job->detail, job->cancellable, &job->error);
+}
+
+/* The patch's rectangle alone: a photo is far larger than a step of a slider may take time for. */
+static LkPhoto *cut_out(const LkPhoto *photo, const LkPatch *patch)
+{
+    const gsize stride = (gsize)lk_photo_width(photo) * 4, row = (gsize)patch->width * 4;
+    const guint8 *from = lk_photo_pixels(photo) + patch->y * stride + (gsize)patch->x * 4;
+    g_autofree guint8 *pixels = g_malloc(row * patch->height);
+
+    for (guint y = 0; y < patch->height; y++)
+        memcpy(pixels + y * row, from + y * stride, row);
+    return lk_photo_new(patch->width, patch->height, pixels);
+}
+
+static void make_picture(LkWorker *worker, LkJob *job)
+{
+    g_autoptr(LkPatch) patch = make_patch(worker, job);
+    g_autoptr(LkPhoto) before = NULL;
+
+    if (patch == NULL || patch->width == 0 || patch->height == 0)
+        return;
+    before = cut_out(lk_editor_photo(worker->editor), patch);
+    job->piece_x = patch->x;
+    job->piece_y = patch->y;
+    const LkPatch here = {0, 0, patch->width, patch->height, patch->change};
+    job->piece = lk_patch_apply(before, &(const LkPatch *){&here}, 1);
 }
 
 static void export_picture(LkWorker *worker, LkJob *job)
 {
-    make_picture(worker, job);
-    if (job->error == NULL && !g_cancellable_set_error_if_cancelled(job->cancellable, &job->error))
-        lk_photo_save_png(job->composed, job->path, &job->error);
+    g_autoptr(LkPatch) patch = make_patch(worker, job);
+    const LkPatch *patches[] = {patch};
+
+    if (patch != NULL && !g_cancellable_set_error_if_cancelled(job->cancellable, &job->error))
+        lk_original_save(worker->original, patches, G_N_ELEMENTS(patches), job->path, &job->how, &job->error);
 }
 
 static void do_job(LkWorker *worker, LkJob *job)
@@ -167,6 +200,7 @@ static gpointer run_worker(gpointer data)
 
     while ((job = g_async_queue_pop(worker->jobs)) != &last_job) {
         do_job(worker, job);
+        job->half_precision = worker->editor != NULL && lk_editor_is_halved(worker->editor);
         g_async_queue_push(worker->finished, job);
         g_source_set_ready_time(worker->wake, 0);
     }
@@ -249,7 +283,7 @@ void lk_worker_free(LkWorker *worker)
     g_async_queue_unref(worker->jobs);
     g_async_queue_unref(worker->finished);
     lk_model_unref(worker->model);
-    lk_photo_unref(worker->photo);
+    lk_original_unref(worker->original);
     g_free((char *)worker->options.device);
     g_free(worker);
 }

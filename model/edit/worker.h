@@ -9,6 +9,7 @@
 #pragma once
 
 #include "editor.h"
+#include "original.h"
 
 G_BEGIN_DECLS
 
@@ -22,17 +23,21 @@ typedef struct {
     LkModel *model;       /* MODEL */
     float *values;        /* PICTURE, EXPORT: one per direction */
     LkInversionMode mode; /* PICTURE, EXPORT */
+    double detail;        /* PICTURE, EXPORT: patch.h's k */
+    LkExportOptions how;  /* EXPORT */
     GTask *task;          /* OPEN, MODEL, EXPORT: the session's, the worker leaves it alone */
 
     GCancellable *cancellable; /* of this job alone */
     GCancellable *outer;       /* the caller's, which cancels the job's; or NULL */
     gulong outer_handler;
 
-    LkPhoto *photo;    /* OPEN */
-    float *neutral;    /* OPEN, MODEL: of the photo, one per direction; NULL: no photo is open */
-    LkPhoto *composed; /* PICTURE */
-    LkPhoto *face;     /* PICTURE */
-    GError *error;     /* NULL: done */
+    LkOriginal *original;    /* OPEN */
+    float *neutral;          /* OPEN, MODEL: of the photo, one per direction; NULL: no photo is open */
+    LkPhoto *piece;          /* PICTURE: what the edit changes, as it is then; NULL: nothing changes */
+    guint piece_x, piece_y;  /* where in the photo */
+    LkPhoto *face;           /* PICTURE */
+    gboolean half_precision; /* the networks' tensors are LK_F16 for want of memory */
+    GError *error;           /* NULL: done */
 } LkJob;
 
 LkJob *lk_job_new(LkJobKind kind, GCancellable *outer);

@@ -568,6 +568,12 @@ void lk_patch_free(LkPatch *patch)
 
 /* ---- the picture ---------------------------------------------------------------------------------------- */
 
+/* Rounded as lk_original_save does, so that an 8-bit sRGB file has just the pixels that the screen shows. */
+static guint8 changed(guint8 value, float change)
+{
+    return (guint8)lrintf(CLAMP((float)value / 255.0f + change, 0.0f, 1.0f) * 255.0f);
+}
+
 static void apply(guint8 *pixels, guint width, const LkPatch *patch)
 {
     const float *change = patch->change;
@@ -577,7 +583,8 @@ static void apply(guint8 *pixels, guint width, const LkPatch *patch)
 
         for (guint x = 0; x < patch->width; x++, pixel += 4, change += 3)
             for (int c = 0; c < 3; c++)
-                pixel[c] = (guint8)CLAMP((float)pixel[c] + 255.0f * change[c] + 0.5f, 0.0f, 255.0f);
+                if (change[c] != 0.0f)
+                    pixel[c] = changed(pixel[c], change[c]);
     }
 }
 

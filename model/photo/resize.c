@@ -140,20 +140,60 @@ static guint8 *resize_columns(const guint8 *from, guint top, const Kernel *kerne
     return pixels;
 }
 
-LkPhoto *lk_photo_resize_part(const LkPhoto *photo, LkFilter filter, guint width, guint height, guint x,
-                              guint y, guint part_width, guint part_height)
+/* The inputs that a kernel's positions look at. */
+static void kernel_reach(const Kernel *kernel, guint n_positions, guint *first, guint *end)
 {
-    const guint from_width = lk_photo_width(photo), from_height = lk_photo_height(photo);
-    Kernel across = kernel_new(filter, from_width, width, x, part_width);
-    Kernel down = kernel_new(filter, from_height, height, y, part_height);
-    guint top = down.first[0], bottom = down.first[part_height - 1] + down.n[part_height - 1];
-    g_autofree guint8 *wide = resize_rows(lk_photo_pixels(photo) + (gsize)top * from_width * 4, from_width,
-                                          &across, part_width, bottom - top);
-    guint8 *pixels = resize_columns(wide, top, &down, part_width, part_height);
+    *first = kernel->first[0];
+    *end = kernel->first[n_positions - 1] + kernel->n[n_positions - 1];
+}
 
+/* Now first is counted from there on. */
+static void kernel_shift(Kernel *kernel, guint n_positions, guint by)
+{
+    for (guint i = 0; i < n_positions; i++)
+        kernel->first[i] -= by;
+}
+
+LkPhoto *lk_photo_resize_cut(const LkPhoto *cut, guint left, guint top, const LkResize *resize)
+{
+    const guint cut_width = lk_photo_width(cut), part_width = resize->part_width,
+                part_height = resize->part_height;
+    Kernel across = kernel_new(resize->filter, resize->from_width, resize->width, resize->x, part_width);
+    Kernel down = kernel_new(resize->filter, resize->from_height, resize->height, resize->y, part_height);
+    g_autofree guint8 *wide = NULL;
+    guint8 *pixels;
+    guint first, end;
+
+    kernel_shift(&across, part_width, left);
+    kernel_reach(&down, part_height, &first, &end);
+    wide = resize_rows(lk_photo_pixels(cut) + (gsize)(first - top) * cut_width * 4, cut_width, &across,
+                       part_width, end - first);
+    pixels = resize_columns(wide, first, &down, part_width, part_height);
     kernel_clear(&across);
     kernel_clear(&down);
     return lk_photo_new_take(part_width, part_height, pixels);
+}
+
+void lk_resize_reach(const LkResize *resize, guint *left, guint *top, guint *right, guint *bottom)
+{
+    Kernel across =
+        kernel_new(resize->filter, resize->from_width, resize->width, resize->x, resize->part_width);
+    Kernel down =
+        kernel_new(resize->filter, resize->from_height, resize->height, resize->y, resize->part_height);
+
+    kernel_reach(&across, resize->part_width, left, right);
+    kernel_reach(&down, resize->part_height, top, bottom);
+    kernel_clear(&across);
+    kernel_clear(&down);
+}
+
+LkPhoto *lk_photo_resize_part(const LkPhoto *photo, LkFilter filter, guint width, guint height, guint x,
+                              guint y, guint part_width, guint part_height)
+{
+    const LkResize resize = {
+        filter, lk_photo_width(photo), lk_photo_height(photo), width, height, x, y, part_width, part_height};
+
+    return lk_photo_resize_cut(photo, 0, 0, &resize);
 }
 
 LkPhoto *lk_photo_resize(const LkPhoto *photo, guint width, guint height)

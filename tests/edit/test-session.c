@@ -23,9 +23,11 @@ typedef struct {
     GError *error;
 } Watch;
 
-static void on_picture(LkSession *session, LkPhoto *composed, LkPhoto *face, Watch *watch)
+static void on_picture(LkSession *session, LkPhoto *piece, LkPhoto *face, Watch *watch)
 {
-    g_assert_true(lk_session_get_picture(session) == composed);
+    guint x, y;
+
+    g_assert_true(lk_session_get_piece(session, &x, &y) == piece);
     watch->n_pictures++;
     lk_photo_unref(watch->face);
     watch->face = lk_photo_ref(face);
@@ -124,10 +126,11 @@ static Watch *watch_with_photo(void)
 /* ---- what it should show ------------------------------------------------------------------------------------ */
 
 static LkPhoto *render_with(LkEditor *editor, const char *path, const float *values, LkInversionMode mode,
-                            LkPhoto **composed)
+                            double detail, LkPhoto **composed)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(LkPhoto) photo = lk_photo_open(path, NULL);
+    g_autoptr(LkPhoto) photo = lk_photo_open(path, &error);
+    g_autoptr(LkPatch) patch = NULL;
     LkPhoto *face;
 
     g_assert_no_error(error);
@@ -135,23 +138,26 @@ static LkPhoto *render_with(LkEditor *editor, const char *path, const float *val
     g_assert_no_error(error);
     face = lk_editor_generate(editor, values, mode, NULL, &error);
     g_assert_no_error(error);
-    *composed = lk_editor_compose(editor, face);
+    patch = lk_editor_patch(editor, face, mode, detail, NULL, &error);
+    g_assert_no_error(error);
+    *composed = lk_patch_apply(photo, &(const LkPatch *){patch}, 1);
     return face;
 }
 
 static LkPhoto *render(const char *path, const float *values, LkPhoto **composed)
 {
-    return render_with(reference, path, values, LK_INVERSION_STYLERES, composed);
+    return render_with(reference, path, values, LK_INVERSION_STYLERES, LK_DETAIL_DEFAULT, composed);
 }
 
 static void assert_shows_with(Watch *watch, LkEditor *editor, const char *path, const float *values,
                               LkInversionMode mode)
 {
-    g_autoptr(LkPhoto) composed = NULL;
-    g_autoptr(LkPhoto) face = render_with(editor, path, values, mode, &composed);
+    const double detail = lk_session_get_detail(watch->session);
+    g_autoptr(LkPhoto) composed = NULL, shown = lk_session_copy_picture(watch->session);
+    g_autoptr(LkPhoto) face = render_with(editor, path, values, mode, detail, &composed);
 
     g_assert_true(edit_same_picture(watch->face, face));
-    g_assert_true(edit_same_picture(lk_session_get_picture(watch->session), composed));
+    g_assert_true(edit_same_picture(shown, composed));
 }
 
 static void assert_shows(Watch *watch, const char *path, float age, float smile, float pose)
@@ -266,11 +272,12 @@ static void test_mode_of_a_photo(void)
 {
     Watch *watch = watch_with_photo();
     g_autofree char *path = edit_fixture_path(fixture, "e4e.png");
-    const float values[] = {0, 0, 0};
+    const float values[] = {0, 3, 0};
 
     lk_session_set_mode(watch->session, LK_INVERSION_WPLUS);
     g_assert_false(lk_session_get_modified(watch->session));
-    lk_session_export_async(watch->session, path, NULL, on_exported, watch);
+    lk_session_set_value(watch->session, 1, 3);
+    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
     start_open(watch, fixture->other_path);
     wait_for_callbacks(watch, 3);
     g_assert_no_error(watch->error);
@@ -280,9 +287,38 @@ static void test_mode_of_a_photo(void)
 
     g_autoptr(LkPhoto) composed = NULL;
     g_autoptr(LkPhoto) face =
-        render_with(reference, fixture->photo_path, values, LK_INVERSION_WPLUS, &composed);
+        render_with(reference, fixture->photo_path, values, LK_INVERSION_WPLUS, LK_DETAIL_DEFAULT, &composed);
     g_autoptr(LkPhoto) written = lk_photo_open(path, NULL);
     g_assert_true(edit_same_picture(written, composed));
+    watch_free(watch);
+}
+
+/* ---- detail -------------------------------------------------------------------------------------------------- */
+
+static void test_detail(void)
+{
+    Watch *watch = watch_with_photo();
+    guint n = 0;
+
+    g_signal_connect(watch->session, "notify::detail", G_CALLBACK(count_notify), &n);
+    lk_session_set_value(watch->session, 0, 4);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 4, 0, 0);
+    g_autoptr(LkPhoto) with_detail = lk_session_copy_picture(watch->session);
+
+    lk_session_set_detail(watch->session, 0);
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_BUSY);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 4, 0, 0);
+    g_autoptr(LkPhoto) without = lk_session_copy_picture(watch->session);
+    g_assert_false(edit_same_picture(with_detail, without));
+    g_assert_cmpuint(n, ==, 1);
+
+    lk_session_set_detail(watch->session, -3);
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_READY);
+    start_open(watch, fixture->other_path);
+    wait_for_callbacks(watch, 2);
+    g_assert_cmpfloat(lk_session_get_detail(watch->session), ==, LK_DETAIL_DEFAULT);
     watch_free(watch);
 }
 
@@ -553,7 +589,7 @@ static void test_export(void)
 
     /* The values of now, although the picture of them is still to come. */
     lk_session_set_value(watch->session, 1, 2.25f);
-    lk_session_export_async(watch->session, path, NULL, on_exported, watch);
+    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
     lk_session_set_value(watch->session, 1, -2.25f);
     wait_for_callbacks(watch, 2);
     g_assert_no_error(watch->error);
@@ -568,23 +604,123 @@ static void test_export(void)
     watch_free(watch);
 }
 
+/* Not one pixel differs, and no picture's rectangle is handed on. */
+static void test_neutral_is_the_photo(void)
+{
+    Watch *watch = watch_with_photo();
+    g_autofree char *path = edit_fixture_path(fixture, "same.tif");
+    guint x, y;
+
+    g_assert_null(lk_session_get_piece(watch->session, &x, &y));
+    lk_session_set_value(watch->session, 0, 4);
+    wait_for_state(watch, LK_SESSION_READY);
+    g_assert_nonnull(lk_session_get_piece(watch->session, &x, &y));
+    lk_session_reset(watch->session);
+    wait_for_state(watch, LK_SESSION_READY);
+    g_assert_null(lk_session_get_piece(watch->session, &x, &y));
+    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
+    wait_for_callbacks(watch, 2);
+    g_assert_no_error(watch->error);
+    g_autoptr(LkPhoto) written = lk_photo_open(path, NULL);
+    g_assert_true(edit_same_picture(written, lk_session_get_photo(watch->session)));
+    watch_free(watch);
+}
+
 static void test_export_errors(void)
 {
     Watch *watch = watch_new(&fixture->options);
+    g_autofree char *unknown = edit_fixture_path(fixture, "never.xcf");
     g_autofree char *path = edit_fixture_path(fixture, "never.png");
     g_autofree char *nowhere = edit_fixture_path(fixture, "missing/never.png");
 
-    lk_session_export_async(watch->session, path, NULL, on_exported, watch);
+    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
     wait_for_callbacks(watch, 1);
     g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CLOSED);
     start_open(watch, fixture->photo_path);
-    lk_session_export_async(watch->session, path, NULL, on_exported, watch);
+    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
     wait_for_callbacks(watch, 3);
-    lk_session_export_async(watch->session, nowhere, NULL, on_exported, watch);
+    lk_session_export_async(watch->session, nowhere, NULL, NULL, on_exported, watch);
     wait_for_callbacks(watch, 4);
     g_assert_nonnull(watch->error);
     g_assert_nonnull(strstr(watch->error->message, "never.png"));
+    lk_session_export_async(watch->session, unknown, NULL, NULL, on_exported, watch);
+    wait_for_callbacks(watch, 5);
+    g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
+    g_assert_nonnull(strstr(watch->error->message, "never.xcf"));
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    watch_free(watch);
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------------- */
+
+static void count_signal(LkSession *session, guint *n)
+{
+    ++*n;
+}
+
+/* What the tiny networks take of a device's memory. */
+static guint64 memory_of(LkType storage)
+{
+    LkEditorOptions options = fixture->options;
+    g_autoptr(GError) error = NULL;
+    LkNetMemory memory;
+
+    options.storage = storage;
+    g_autoptr(LkEditor) editor = lk_editor_new(&options, &error);
+    g_assert_no_error(error);
+    lk_net_memory(lk_editor_net(editor), &memory);
+    return memory.weights + memory.activations + memory.encoder;
+}
+
+/* Where float32 does not fit half precision does, for good, and is told once. */
+static void test_little_memory(void)
+{
+    const guint64 copies = (guint64)16 << 20;
+    guint64 room;
+    g_autofree char *limit = NULL;
+    Watch *watch;
+    guint n = 0;
+
+    if (!lk_gpu_info(lk_editor_gpu(reference))->half_storage) {
+        g_test_skip("this device has no half precision");
+        return;
+    }
+    g_assert_cmpuint(memory_of(LK_F16), <, memory_of(LK_F32));
+    room = (memory_of(LK_F16) + memory_of(LK_F32)) / 2 + copies;
+    limit = g_strdup_printf("%" G_GUINT64_FORMAT, room);
+    g_setenv("LIKENESS_MAX_MEMORY", limit, TRUE);
+    watch = watch_new(&fixture->options);
+    g_signal_connect(watch->session, "half-precision", G_CALLBACK(count_signal), &n);
+    start_open(watch, fixture->photo_path);
+    wait_for_callbacks(watch, 1);
+    g_unsetenv("LIKENESS_MAX_MEMORY");
+    g_assert_no_error(watch->error);
+    wait_for_state(watch, LK_SESSION_READY);
+    lk_session_set_value(watch->session, 0, 2);
+    wait_for_state(watch, LK_SESSION_READY);
+    g_assert_cmpuint(watch->n_failures, ==, 0);
+    g_assert_cmpuint(n, ==, 1);
+
+    LkEditorOptions options = fixture->options;
+    options.storage = LK_F16;
+    g_autoptr(LkEditor) half = lk_editor_new(&options, NULL);
+    const float values[] = {2, 0, 0};
+    assert_shows_with(watch, half, fixture->photo_path, values, LK_INVERSION_STYLERES);
+    watch_free(watch);
+}
+
+/* Neither fits. */
+static void test_no_memory(void)
+{
+    Watch *watch;
+
+    g_setenv("LIKENESS_MAX_MEMORY", "100000", TRUE);
+    watch = watch_new(&fixture->options);
+    start_open(watch, fixture->photo_path);
+    wait_for_callbacks(watch, 1);
+    g_unsetenv("LIKENESS_MAX_MEMORY");
+    g_assert_error(watch->error, LK_GPU_ERROR, LK_GPU_ERROR_OUT_OF_MEMORY);
+    g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_EMPTY);
     watch_free(watch);
 }
 
@@ -636,7 +772,7 @@ static void test_close_while_opening(void)
     watch_free(watch);
 }
 
-static void on_picture_drop(LkSession *session, LkPhoto *composed, LkPhoto *face, Watch *watch)
+static void on_picture_drop(LkSession *session, LkPhoto *piece, LkPhoto *face, Watch *watch)
 {
     watch->n_pictures++;
     g_clear_object(&watch->session);
@@ -680,6 +816,7 @@ int main(int argc, char **argv)
     g_test_add_func("/session/same-value", test_same_value_costs_nothing);
     g_test_add_func("/session/mode", test_mode);
     g_test_add_func("/session/mode-of-a-photo", test_mode_of_a_photo);
+    g_test_add_func("/session/detail", test_detail);
     g_test_add_func("/session/model", test_model);
     g_test_add_func("/session/model-without-photo", test_model_without_photo);
     g_test_add_func("/session/model-cancelled", test_model_cancelled);
@@ -693,7 +830,10 @@ int main(int argc, char **argv)
     g_test_add_func("/session/no-face", test_no_face);
     g_test_add_func("/session/no-device", test_no_device);
     g_test_add_func("/session/export", test_export);
+    g_test_add_func("/session/neutral-is-the-photo", test_neutral_is_the_photo);
     g_test_add_func("/session/export-errors", test_export_errors);
+    g_test_add_func("/session/little-memory", test_little_memory);
+    g_test_add_func("/session/no-memory", test_no_memory);
     g_test_add_func("/session/dispose-while-busy", test_dispose_while_busy);
     g_test_add_func("/session/close-while-opening", test_close_while_opening);
     g_test_add_func("/session/dispose-in-signal", test_dispose_in_signal);

@@ -26,7 +26,9 @@ gboolean is_ready(void)
 /* A picture of the values of now is shown. */
 gboolean is_settled(void)
 {
-    return is_ready() && probe_shows(canvas, lk_session_get_picture(session()));
+    g_autoptr(LkPhoto) picture = is_ready() ? lk_session_copy_picture(session()) : NULL;
+
+    return picture != NULL && probe_shows(canvas, picture);
 }
 
 GtkWidget *scale_of(guint direction)

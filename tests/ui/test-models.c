@@ -208,8 +208,12 @@ static void test_inversion(void)
 {
     GtkWidget *e4e = probe_find(GTK_WIDGET(panel), GTK_TYPE_TOGGLE_BUTTON, "label", "e4e");
     GtkWidget *styleres = probe_find(GTK_WIDGET(panel), GTK_TYPE_TOGGLE_BUTTON, "label", "StyleRes");
-    const guint64 before = canvas_hash();
+    guint64 before;
 
+    /* Without an edit either shows the photo. */
+    lk_session_set_value(session(), 0, lk_model_direction(lk_session_get_model(session()), 0)->maximum);
+    PROBE_WAIT(is_settled(), PICTURE);
+    before = canvas_hash();
     g_assert_true(gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(styleres)));
     click(e4e);
     PROBE_WAIT(lk_session_get_mode(session()) == LK_INVERSION_WPLUS && is_settled(), PICTURE);
@@ -219,6 +223,8 @@ static void test_inversion(void)
     click(styleres);
     PROBE_WAIT(lk_session_get_mode(session()) == LK_INVERSION_STYLERES && is_settled(), PICTURE);
     PROBE_WAIT(canvas_hash() == before, PICTURE);
+    lk_session_reset(session());
+    PROBE_WAIT(is_settled(), PICTURE);
 }
 
 /* ---- other models -------------------------------------------------------------------------------- */

@@ -159,9 +159,11 @@ static void test_undo(void)
 
 static void assert_compares(void)
 {
+    g_autoptr(LkPhoto) picture = lk_session_copy_picture(session());
+
     PROBE_WAIT(probe_shows(canvas, lk_session_get_photo(session())), PICTURE);
     g_assert_true(lk_canvas_get_comparing(canvas));
-    g_assert_false(probe_shows(canvas, lk_session_get_picture(session())));
+    g_assert_false(probe_shows(canvas, picture));
 }
 
 static void test_compare(void)
@@ -208,16 +210,18 @@ static LkPhoto *read_png(const char *path)
 static void test_export(void)
 {
     g_autofree char *path = g_build_filename(folder, "a picture.png", NULL);
-    g_autoptr(LkPhoto) written = NULL;
+    g_autoptr(LkPhoto) written = NULL, picture = NULL;
     LkPhoto *photo = lk_session_get_photo(session());
 
+    PROBE_WAIT(is_settled(), PICTURE);
     g_assert_true(lk_session_get_modified(session()));
+    picture = lk_session_copy_picture(session());
     activate_on_bus("export-to", g_variant_new_string(path));
     PROBE_WAIT(find_message("a picture.png") != NULL, PICTURE);
     written = read_png(path);
     g_assert_cmpuint(lk_photo_width(written), ==, lk_photo_width(photo));
     g_assert_cmpuint(lk_photo_height(written), ==, lk_photo_height(photo));
-    g_assert_true(hash_of(written) == hash_of(lk_session_get_picture(session())));
+    g_assert_true(hash_of(written) == hash_of(picture));
     g_assert_true(probe_shows(canvas, written));
     g_assert_false(probe_shows(canvas, photo));
 }
