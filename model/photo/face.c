@@ -11,7 +11,8 @@
 
 #include <math.h>
 
-#define WEIGHTS_FILE "landmarks" G_DIR_SEPARATOR_S "landmarks.safetensors"
+#define WEIGHTS_FILE   "landmarks" G_DIR_SEPARATOR_S "landmarks.safetensors"
+#define PREDICTOR_FILE "shape_predictor_68_face_landmarks.dat" /* as dlib's authors publish it */
 
 struct _LkFaceFinder {
     LkDetector *detector;
@@ -49,14 +50,33 @@ static char *weights_path(void)
     return path;
 }
 
+/* NULL: the person has none. */
+static char *predictor_path(void)
+{
+    const char *chosen = g_getenv("LIKENESS_PREDICTOR");
+    char *own;
+
+    if (chosen && *chosen)
+        return g_strdup(chosen);
+    own = g_build_filename(g_get_user_data_dir(), "likeness", PREDICTOR_FILE, NULL);
+    if (!g_file_test(own, G_FILE_TEST_EXISTS))
+        g_clear_pointer(&own, g_free);
+    return own;
+}
+
 LkFaceFinder *lk_face_finder_new(LkGpu *gpu, GError **error)
 {
     g_autoptr(LkFaceFinder) finder = g_new0(LkFaceFinder, 1);
-    g_autofree char *path = weights_path();
+    g_autofree char *path = weights_path(), *predictor = predictor_path();
 
     finder->net = lk_landmark_net_new(gpu, path, error);
     if (!finder->net)
         return NULL;
+    if (predictor) {
+        finder->predictor = lk_predictor_open(predictor, error);
+        if (!finder->predictor)
+            return NULL;
+    }
     finder->detector = lk_detector_new();
     if (!finder->detector) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "The face detector cannot be started.");
@@ -73,17 +93,6 @@ void lk_face_finder_free(LkFaceFinder *finder)
     lk_landmark_net_free(finder->net);
     lk_predictor_free(finder->predictor);
     g_free(finder);
-}
-
-gboolean lk_face_finder_set_predictor(LkFaceFinder *finder, const char *path, GError **error)
-{
-    LkPredictor *predictor = path ? lk_predictor_open(path, error) : NULL;
-
-    if (path && !predictor)
-        return FALSE;
-    lk_predictor_free(finder->predictor);
-    finder->predictor = predictor;
-    return TRUE;
 }
 
 static int compare_sizes(gconstpointer a, gconstpointer b)

@@ -20,15 +20,15 @@ typedef struct {
 
 typedef struct _LkFaceFinder LkFaceFinder;
 
-/* Loads the landmark network (data/landmarks/landmarks.safetensors). gpu must outlive it; same thread as gpu. */
+/* Loads the landmark network (data/landmarks/landmarks.safetensors), or takes the person's own dlib predictor of 68 points in
+ * its place: $LIKENESS_PREDICTOR, else shape_predictor_68_face_landmarks.dat in XDG_DATA_HOME/likeness if there is one. A
+ * predictor that is damaged or of another kind is an error, one sentence naming it. gpu must outlive the finder; same thread
+ * as gpu. */
 LkFaceFinder *lk_face_finder_new(LkGpu *gpu, GError **error);
 void lk_face_finder_free(LkFaceFinder *finder); /* NULL is fine */
 
-/* Takes the landmarks from a person's own dlib predictor of 68 points from now on; NULL: from our network again. On error
- * (the file is missing, damaged or of another kind: one sentence naming it) nothing changes. */
-gboolean lk_face_finder_set_predictor(LkFaceFinder *finder, const char *path, GError **error);
-
-/* All faces, largest first, also small ones, and lying or upside-down ones where no face is upright: a GArray of LkFace. No face is LK_PHOTO_ERROR_NO_FACE. */
+/* All faces, largest first, also small ones, and lying or upside-down ones where no face is upright: a GArray of LkFace. No
+ * face is LK_PHOTO_ERROR_NO_FACE. */
 GArray *lk_face_finder_find(LkFaceFinder *finder, const LkPhoto *photo, GCancellable *cancellable,
                             GError **error);
 

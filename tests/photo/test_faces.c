@@ -95,6 +95,21 @@ static void test_wrong_network(void)
     test_folder_remove(g_steal_pointer(&folder));
 }
 
+/* A person's own predictor is never silently left out. */
+static void test_wrong_predictor(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL, *folder = test_folder();
+
+    path = g_build_filename(folder, "odd.dat", NULL);
+    g_assert_true(g_file_set_contents(path, "no predictor", -1, NULL));
+    g_setenv("LIKENESS_PREDICTOR", path, TRUE);
+    g_assert_null(lk_face_finder_new(gpu, &error));
+    g_assert_nonnull(strstr(error->message, "odd.dat"));
+    g_unsetenv("LIKENESS_PREDICTOR");
+    test_folder_remove(g_steal_pointer(&folder));
+}
+
 static void test_no_face(void)
 {
     g_autoptr(GError) error = NULL;
@@ -426,6 +441,7 @@ int main(int argc, char **argv)
     g_test_add_func("/faces/network", test_network);
     g_test_add_func("/faces/missing-network", test_missing_network);
     g_test_add_func("/faces/wrong-network", test_wrong_network);
+    g_test_add_func("/faces/wrong-predictor", test_wrong_predictor);
     g_test_add_func("/faces/no-face", test_no_face);
     g_test_add_func("/faces/cancelled", test_cancelled);
     g_test_add_func("/faces/sample", test_sample);
