@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The window with the built-in model: opening, sliders, undo, compare, zoom, export, errors.
+ * The window with the built-in model: opening, sliders, detail, undo, compare, zoom, export, errors.
  */
+#define _GNU_SOURCE /* memmem */
+
 #include "likeness-config.h"
 
+#include "export-dialog.h"
 #include "input.h"
 #include "paths.h"
 #include "person.h"
 
 #include <png.h>
+#include <string.h>
 
 /* ---- tests --------------------------------------------------------------------------------------- */
 
@@ -34,6 +38,32 @@ static void test_open(void)
     g_assert_true(gtk_widget_get_sensitive(GTK_WIDGET(panel)));
     for (guint i = 0; i < lk_model_n_directions(lk_session_get_model(session())); i++)
         g_assert_cmpfloat(lk_slider_get_value(lk_panel_get_slider(panel, i)), ==, 0);
+}
+
+/* Read by libpng itself, not by the code that may share a mistake with the writer. */
+static LkPhoto *read_png(const char *path)
+{
+    png_image image = {.version = PNG_IMAGE_VERSION};
+    g_autofree guint8 *pixels = NULL;
+
+    g_assert_true(png_image_begin_read_from_file(&image, path));
+    image.format = PNG_FORMAT_RGBA;
+    pixels = g_malloc(PNG_IMAGE_SIZE(image));
+    g_assert_true(png_image_finish_read(&image, NULL, pixels, 0, NULL));
+    return lk_photo_new(image.width, image.height, pixels);
+}
+
+/* Zero means original: what is exported without an edit has each of the photo's pixels. */
+static void test_export_unedited(void)
+{
+    g_autofree char *path = g_build_filename(folder, "unedited.png", NULL);
+    g_autoptr(LkPhoto) written = NULL;
+
+    g_assert_true(probe_shows(canvas, lk_session_get_photo(session())));
+    activate_on_bus("export-to", g_variant_new_string(path));
+    PROBE_WAIT(find_message("unedited.png") != NULL, PICTURE);
+    written = read_png(path);
+    g_assert_true(hash_of(written) == hash_of(lk_session_get_photo(session())));
 }
 
 static void count(guint *pictures)
@@ -157,6 +187,31 @@ static void test_undo(void)
     PROBE_WAIT(is_settled(), PICTURE);
 }
 
+static gboolean detail_is(double detail)
+{
+    return ABS(lk_session_get_detail(session()) - detail) < 1e-5 && is_settled();
+}
+
+/* An edit is in the picture. */
+static void test_detail(void)
+{
+    GtkWidget *scale = lk_panel_get_detail_scale(panel);
+    guint64 before = canvas_hash();
+
+    g_assert_true(lk_session_get_modified(session()));
+    PROBE_WAIT(detail_is(LK_DETAIL_DEFAULT), PICTURE);
+    g_assert_nonnull(probe_find(GTK_WIDGET(panel), GTK_TYPE_LABEL, "label", "100"));
+    gtk_widget_grab_focus(scale);
+    type(GDK_KEY_Home);
+    PROBE_WAIT(detail_is(0), PICTURE);
+    g_assert_true(canvas_hash() != before);
+    type(GDK_KEY_Page_Up);
+    PROBE_WAIT(detail_is(0.1), PICTURE);
+    type(GDK_KEY_End);
+    PROBE_WAIT(detail_is(1), PICTURE);
+    PROBE_WAIT(canvas_hash() == before, PICTURE);
+}
+
 static void assert_compares(void)
 {
     g_autoptr(LkPhoto) picture = lk_session_copy_picture(session());
@@ -194,19 +249,6 @@ static void test_zoom(void)
     PROBE_WAIT(is_settled(), PICTURE);
 }
 
-/* Read by libpng itself, not by the code that may share a mistake with the writer. */
-static LkPhoto *read_png(const char *path)
-{
-    png_image image = {.version = PNG_IMAGE_VERSION};
-    g_autofree guint8 *pixels = NULL;
-
-    g_assert_true(png_image_begin_read_from_file(&image, path));
-    image.format = PNG_FORMAT_RGBA;
-    pixels = g_malloc(PNG_IMAGE_SIZE(image));
-    g_assert_true(png_image_finish_read(&image, NULL, pixels, 0, NULL));
-    return lk_photo_new(image.width, image.height, pixels);
-}
-
 static void test_export(void)
 {
     g_autofree char *path = g_build_filename(folder, "a picture.png", NULL);
@@ -224,6 +266,148 @@ static void test_export(void)
     g_assert_true(hash_of(written) == hash_of(picture));
     g_assert_true(probe_shows(canvas, written));
     g_assert_false(probe_shows(canvas, photo));
+}
+
+static LkExportDialog *find_export_dialog(void)
+{
+    GListModel *windows = gtk_window_get_toplevels();
+
+    for (guint i = 0; i < g_list_model_get_n_items(windows); i++) {
+        g_autoptr(GtkWidget) top = g_list_model_get_item(windows, i);
+        if (LK_IS_EXPORT_DIALOG(top) && gtk_widget_get_mapped(top))
+            return LK_EXPORT_DIALOG(top);
+    }
+    return NULL;
+}
+
+static GtkWidget *row_of(LkExportDialog *dialog, const char *title)
+{
+    GtkWidget *row = probe_find(GTK_WIDGET(dialog), ADW_TYPE_PREFERENCES_ROW, "title", title);
+
+    g_assert_nonnull(row);
+    return row;
+}
+
+static void switch_over(LkExportDialog *dialog, const char *title)
+{
+    g_assert_true(gtk_widget_activate(probe_find(row_of(dialog, title), GTK_TYPE_SWITCH, NULL, NULL)));
+}
+
+static void choose_format(LkExportDialog *dialog, LkFileFormat format)
+{
+    adw_combo_row_set_selected(ADW_COMBO_ROW(row_of(dialog, "Format")), format);
+}
+
+/* Which rows there are depends on the format; what is set is kept for the next export. */
+static void test_export_dialog(void)
+{
+    g_autoptr(GSettings) settings = lk_settings_new();
+    LkExportDialog *dialog;
+
+    g_assert_nonnull(settings);
+    g_action_group_activate_action(G_ACTION_GROUP(window), "export", NULL);
+    PROBE_WAIT((dialog = find_export_dialog()) != NULL, 10);
+    g_assert_cmpint(lk_export_dialog_get_format(dialog), ==, LK_FILE_JPEG); /* the sample's */
+    g_assert_true(gtk_widget_get_visible(row_of(dialog, "Quality")));
+    g_assert_false(gtk_widget_get_visible(row_of(dialog, "Depth")));
+    choose_format(dialog, LK_FILE_TIFF);
+    g_assert_false(gtk_widget_get_visible(row_of(dialog, "Quality")));
+    g_assert_true(gtk_widget_get_visible(row_of(dialog, "Depth")));
+    adw_combo_row_set_selected(ADW_COMBO_ROW(row_of(dialog, "Depth")), 2);
+    choose_format(dialog, LK_FILE_WEBP);
+    g_assert_false(gtk_widget_get_visible(row_of(dialog, "Quality")));
+    switch_over(dialog, "Without Loss");
+    PROBE_WAIT(gtk_widget_get_visible(row_of(dialog, "Quality")), 10);
+    switch_over(dialog, "Location");
+    g_assert_true(gtk_widget_activate(probe_find(GTK_WIDGET(dialog), GTK_TYPE_BUTTON, "label", "_Export…")));
+    PROBE_WAIT(find_export_dialog() == NULL, 10);
+    g_assert_cmpuint(lk_export_options(settings, LK_FILE_PNG).depth, ==, 16);
+    g_assert_cmpuint(lk_export_options(settings, LK_FILE_JPEG).depth, ==, 0);
+    g_assert_cmpuint(lk_export_options(settings, LK_FILE_WEBP).quality, ==, 95);
+    g_assert_true(lk_export_options(settings, LK_FILE_JPEG).strip_location);
+    type(GDK_KEY_Escape); /* the file chooser */
+    g_settings_reset(settings, "export-depth");
+    g_settings_reset(settings, "export-lossless");
+    g_settings_reset(settings, "export-without-location");
+}
+
+/* A camera's name and a place, as EXIF has them: TIFF, little endian. */
+static const guint8 exif[] = {
+    'E',  'x',  'i', 'f', 0,   0,   'I', 'I', 42,  0,   8, 0, 0, 0, 2, 0, /* entries */
+    0x0f, 0x01, 2,   0,   11,  0,   0,   0,   38,  0,   0, 0,             /* Make at 38 */
+    0x25, 0x88, 4,   0,   1,   0,   0,   0,   50,  0,   0, 0,             /* GPS directory at 50 */
+    0,    0,    0,   0,                                                   /* no further directory */
+    'P',  'i',  'n', 'h', 'o', 'l', 'e', ' ', '4', '5', 0, 0, 1, 0, 1, 0,
+    2,    0,    2,   0,   0,   0,   'N', 0,   0,   0,   0, 0, 0, 0, /* GPSLatitudeRef */
+};
+
+static char *read_file(const char *path, gsize *size)
+{
+    GError *error = NULL;
+    char *bytes;
+
+    g_file_get_contents(path, &bytes, size, &error);
+    g_assert_no_error(error);
+    return bytes;
+}
+
+static gboolean has_text(const char *path, const char *text, gsize length)
+{
+    gsize size;
+    g_autofree char *bytes = read_file(path, &size);
+
+    return memmem(bytes, size, text, length) != NULL;
+}
+
+/* The sample with that EXIF after its first marker. */
+static char *write_photo_with_exif(void)
+{
+    g_autofree char *sample = lk_sample_path();
+    gsize size;
+    g_autofree char *bytes = read_file(sample, &size);
+    char *path = g_build_filename(folder, "from a camera.jpg", NULL);
+    const guint length = sizeof exif + 2;
+    g_autoptr(GByteArray) photo = g_byte_array_new();
+
+    g_byte_array_append(photo, (const guint8 *)bytes, 2);
+    g_byte_array_append(photo, (const guint8[]){0xff, 0xe1, length >> 8, length & 255}, 4);
+    g_byte_array_append(photo, exif, sizeof exif);
+    g_byte_array_append(photo, (const guint8 *)bytes + 2, size - 2);
+    g_assert_true(g_file_set_contents(path, (const char *)photo->data, photo->len, NULL));
+    return path;
+}
+
+static void export_edited(const char *path)
+{
+    g_autofree char *name = g_path_get_basename(path);
+
+    activate_on_bus("export-to", g_variant_new_string(path));
+    PROBE_WAIT(find_message(name) != NULL, PICTURE);
+    g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+/* A JPEG file keeps what its camera wrote, and the place only where it may. */
+static void test_export_metadata(void)
+{
+    g_autofree char *source = write_photo_with_exif();
+    g_autofree char *path = g_build_filename(folder, "with place.jpg", NULL);
+    g_autofree char *without = g_build_filename(folder, "without place.jpg", NULL);
+    g_autoptr(GFile) file = g_file_new_for_path(source);
+    g_autoptr(GSettings) settings = lk_settings_new();
+    LkPhoto *before = lk_session_get_photo(session());
+
+    g_application_open(application, &file, 1, "");
+    PROBE_WAIT(lk_session_get_photo(session()) != before && is_settled(), PICTURE);
+    lk_session_set_value(session(), 0, lk_model_direction(lk_session_get_model(session()), 0)->maximum);
+    PROBE_WAIT(is_settled(), PICTURE);
+    export_edited(path);
+    g_assert_true(has_text(path, "Pinhole 45", 10));
+    g_assert_true(has_text(path, "\x01\x00\x02\x00\x02\x00\x00\x00N\x00", 10));
+    g_settings_set_boolean(settings, "export-without-location", TRUE);
+    export_edited(without);
+    g_settings_reset(settings, "export-without-location");
+    g_assert_true(has_text(without, "Pinhole 45", 10));
+    g_assert_false(has_text(without, "\x01\x00\x02\x00\x02\x00\x00\x00N\x00", 10));
 }
 
 static void test_export_fails(void)
@@ -291,14 +475,18 @@ static void test_no_model(void)
 static void add_tests(void)
 {
     g_test_add_func("/ui/open", test_open);
+    g_test_add_func("/ui/export-unedited", test_export_unedited);
     g_test_add_func("/ui/drag", test_drag);
     g_test_add_func("/ui/never-blocked", test_never_blocked);
     g_test_add_func("/ui/keyboard", test_keyboard);
     g_test_add_func("/ui/reset", test_reset);
     g_test_add_func("/ui/undo", test_undo);
+    g_test_add_func("/ui/detail", test_detail);
     g_test_add_func("/ui/compare", test_compare);
     g_test_add_func("/ui/zoom", test_zoom);
     g_test_add_func("/ui/export", test_export);
+    g_test_add_func("/ui/export-dialog", test_export_dialog);
+    g_test_add_func("/ui/export-metadata", test_export_metadata);
     g_test_add_func("/ui/export-fails", test_export_fails);
     g_test_add_func("/ui/bad-file", test_bad_file);
     g_test_add_func("/ui/accessible", test_accessible);
