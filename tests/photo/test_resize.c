@@ -3,6 +3,9 @@
  * Resampling against what Pillow made of the same picture (make_resize_goldens.py).
  */
 #include "pictures.h"
+#include "resize.h"
+
+#include <string.h>
 
 static LkPhoto *open_golden(const char *name)
 {
@@ -55,11 +58,52 @@ static void test_constant(void)
     }
 }
 
+static LkPhoto *cut_out(LkPhoto *photo, guint left, guint top, guint width, guint height)
+{
+    g_autofree guint8 *pixels = g_malloc((gsize)width * height * 4);
+
+    for (guint y = 0; y < height; y++)
+        memcpy(pixels + (gsize)4 * width * y,
+               lk_photo_pixels(photo) + 4 * ((gsize)(top + y) * lk_photo_width(photo) + left),
+               (gsize)4 * width);
+    return lk_photo_new(width, height, pixels);
+}
+
+/* From no more than what a part depends on: the same pixels, smaller and larger. */
+static void test_cut(void)
+{
+    static const guint sizes[][2] = {{64, 64}, {17, 90}, {140, 20}, {300, 200}};
+    g_autoptr(LkPhoto) source = open_golden("source.png");
+
+    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        const guint width = sizes[i][0], height = sizes[i][1];
+        const LkResize resize = {LK_FILTER_BICUBIC,
+                                 lk_photo_width(source),
+                                 lk_photo_height(source),
+                                 width,
+                                 height,
+                                 width / 3,
+                                 height / 4,
+                                 width / 2,
+                                 height / 2};
+        guint left, top, right, bottom;
+
+        lk_resize_reach(&resize, &left, &top, &right, &bottom);
+        g_assert_true(left > 0 && top > 0 && right < resize.from_width && bottom < resize.from_height);
+        g_autoptr(LkPhoto) cut = cut_out(source, left, top, right - left, bottom - top);
+        g_autoptr(LkPhoto) part = lk_photo_resize_cut(cut, left, top, &resize);
+        g_autoptr(LkPhoto) whole = lk_photo_resize(source, width, height);
+        g_autoptr(LkPhoto) same = cut_out(whole, resize.x, resize.y, resize.part_width, resize.part_height);
+        g_assert_cmpint(test_max_difference(part, same), ==, 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/resize/pillow", test_pillow);
     g_test_add_func("/resize/one-pixel", test_to_one_pixel);
     g_test_add_func("/resize/constant", test_constant);
+    g_test_add_func("/resize/cut", test_cut);
     return g_test_run();
 }
