@@ -18,7 +18,7 @@ struct _LkEditor {
     LkNet *net;
     LkType storage; /* of net */
     LkNetFlags net_flags;
-    gboolean is_halved;
+    gboolean may_halve, is_halved;
     LkFaceFinder *finder; /* made when a face is first looked for */
 
     LkPhoto *photo; /* NULL: none is open */
@@ -53,7 +53,7 @@ static gboolean make_net(LkEditor *editor, GError **error)
 /* After this failure of float32: whether half of the memory may do. The net is gone then, and the error cleared. */
 static gboolean halve(LkEditor *editor, GError **failure)
 {
-    if (editor->storage != LK_F32 || !lk_gpu_info(editor->gpu)->half_storage ||
+    if (!editor->may_halve || editor->storage != LK_F32 || !lk_gpu_info(editor->gpu)->half_storage ||
         !g_error_matches(*failure, LK_GPU_ERROR, LK_GPU_ERROR_OUT_OF_MEMORY))
         return FALSE;
     g_clear_error(failure);
@@ -99,6 +99,7 @@ static gboolean open_device(LkEditor *editor, const LkEditorOptions *options, GE
     editor->gpu = lk_gpu_open(options->device, options->gpu_flags, error);
     editor->storage = options->storage;
     editor->net_flags = options->net_flags;
+    editor->may_halve = options->may_halve;
     return editor->gpu != NULL && ensure_net(editor, error);
 }
 

@@ -17,6 +17,7 @@ typedef struct {
     const char *model;  /* path of a model file; NULL: the built-in one */
     const char *device; /* lk_gpu_open's selector; NULL: automatic */
     LkType storage;     /* LK_F32 (0), or LK_F16 where the device can */
+    gboolean may_halve; /* go on with LK_F16 where the device's memory does not suffice for LK_F32 */
     LkNetFlags net_flags;
     LkGpuFlags gpu_flags;
 } LkEditorOptions;
@@ -31,8 +32,7 @@ LkModel *lk_editor_model(const LkEditor *editor); /* owned by the editor */
 LkGpu *lk_editor_gpu(const LkEditor *editor);
 LkNet *lk_editor_net(const LkEditor *editor);
 
-/* Whether the device's memory did not suffice for LK_F32, so that the networks went on with LK_F16. Where that is too much,
- * too, or the device cannot: LK_GPU_ERROR_OUT_OF_MEMORY. */
+/* Whether options->may_halve was needed. Where LK_F16 does not fit either, or the device cannot: LK_GPU_ERROR_OUT_OF_MEMORY. */
 gboolean lk_editor_is_halved(const LkEditor *editor);
 
 typedef enum {

@@ -44,8 +44,8 @@ GType lk_inversion_mode_get_type(void);
 #define LK_TYPE_SESSION (lk_session_get_type())
 G_DECLARE_FINAL_TYPE(LkSession, lk_session, LK, SESSION, GObject)
 
-/* Starts the worker, which opens device and model (strings of options are copied). An error of that surfaces
- * in every lk_session_open_finish. model: parsed already, for the sliders; the session keeps a reference. */
+/* Starts the worker, which opens device and model (strings of options are copied; may_halve is always TRUE). An error of
+ * that surfaces in every lk_session_open_finish. model: parsed already, for the sliders; the session keeps a reference. */
 LkSession *lk_session_new(const LkEditorOptions *options, LkModel *model);
 
 LkSessionState lk_session_get_state(LkSession *session);

@@ -257,6 +257,7 @@ LkWorker *lk_worker_new(const LkEditorOptions *options, LkModel *model, GMainCon
 
     worker->options = *options;
     worker->options.model = NULL;
+    worker->options.may_halve = TRUE;
     worker->options.device = g_strdup(options->device);
     worker->model = lk_model_ref(model);
     worker->jobs = g_async_queue_new();
