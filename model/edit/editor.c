@@ -23,7 +23,8 @@ struct _LkEditor {
 
     LkPhoto *photo; /* NULL: none is open */
     LkPhoto *crop;  /* the photo's face as the encoder sees it, input x input */
-    LkQuad quad;
+    LkQuad quad;    /* the face's square */
+    LkQuad place;   /* where the crop of it lies in the photo: what is generated belongs there */
     guint n_faces;
     float *w_plus;
     float *inverting; /* room for the next photo's w_plus, so that the old one survives a failure */
@@ -266,6 +267,7 @@ gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint
     editor->photo = photo;
     editor->crop = g_steal_pointer(&crop);
     editor->quad = quad;
+    editor->place = lk_crop_place(photo, &quad, lk_model_config(editor->model)->input);
     editor->n_faces = n_faces;
     return TRUE;
 }
@@ -357,14 +359,14 @@ LkPatch *lk_editor_patch(LkEditor *editor, const LkPhoto *picture, LkInversionMo
     if (inversion == NULL)
         return NULL;
     if (*patcher == NULL)
-        *patcher = lk_patcher_new(editor->photo, &editor->quad, inversion);
+        *patcher = lk_patcher_new(editor->photo, &editor->place, inversion);
     return lk_patcher_patch(*patcher, picture, detail);
 }
 
 /* The part of the photo that the face's square reaches. */
 static void place_square(const LkEditor *editor, LkPatch *patch)
 {
-    const LkQuad *quad = &editor->quad;
+    const LkQuad *quad = &editor->place;
     const double reach = fabs(quad->x[0]) + fabs(quad->y[0]);
     const double width = lk_photo_width(editor->photo), height = lk_photo_height(editor->photo);
     const double left = CLAMP(floor(quad->centre[0] - reach), 0.0, width);
@@ -400,5 +402,5 @@ LkPhoto *lk_editor_compose(const LkEditor *editor, const LkPhoto *picture)
 {
     g_return_val_if_fail(editor->photo != NULL, NULL);
 
-    return lk_paste(editor->photo, &editor->quad, picture);
+    return lk_paste(editor->photo, &editor->place, picture);
 }
