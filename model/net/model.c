@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
+#include "hash.h"
 #include "model_private.h"
 #include "network.h"
 
@@ -205,6 +206,38 @@ float *lk_model_read(const LkModel *model, const char *tensor, guint64 shape[4],
 guint64 lk_model_hash(const LkModel *model)
 {
     return lk_weights_hash(model->weights);
+}
+
+static gboolean is_of_networks(const char *tensor)
+{
+    return !g_str_has_prefix(tensor, "direction.") && !g_str_has_prefix(tensor, "ganspace.") &&
+           !g_str_has_prefix(tensor, "gradctrl.");
+}
+
+/* The values at the beginning: whoever trains or rounds a tensor changes them. */
+static guint64 hash_tensor(const char *name, const LkWeight *weight)
+{
+    enum { SAMPLE = 16 };
+    const gsize size = weight->dtype == LK_DTYPE_F16 ? 2 : weight->dtype == LK_DTYPE_F32 ? 4 : 8;
+    guint64 hash = lk_hash_bytes(LK_HASH_START, name, strlen(name));
+
+    hash = lk_hash_u64(hash, weight->dtype);
+    for (guint i = 0; i < weight->n_dims; i++)
+        hash = lk_hash_u64(hash, weight->shape[i]);
+    return lk_hash_bytes(hash, weight->data, MIN(weight->n_elements, SAMPLE) * size);
+}
+
+guint64 lk_model_network_hash(const LkModel *model)
+{
+    g_autoptr(GPtrArray) names = lk_weights_list_tensors(model->weights);
+    guint64 hash = 0;
+
+    for (guint i = 0; i < names->len; i++) {
+        const char *name = g_ptr_array_index(names, i);
+        if (is_of_networks(name))
+            hash += hash_tensor(name, lk_weights_find(model->weights, name)); /* in any order */
+    }
+    return hash;
 }
 
 const LkWeights *lk_model_weights(const LkModel *model)

@@ -137,8 +137,12 @@ const LkDirection *lk_model_find_direction(const LkModel *model, const char *nam
 float *lk_model_read(const LkModel *model, const char *tensor, guint64 shape[4], guint *n_dims,
                      GError **error);
 
-/* The 64-bit hash of the file's header and size: identifies the model in caches and projects. */
+/* The 64-bit hash of the file's header and size: identifies the file in caches. */
 guint64 lk_model_hash(const LkModel *model);
+
+/* A 64-bit hash of the networks: names, types and shapes of their tensors and a sample of the values. It stays when directions
+ * are added or renamed, and identifies the networks that an inversion was made with. */
+guint64 lk_model_network_hash(const LkModel *model);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkModel, lk_model_unref)
 

@@ -18,6 +18,8 @@ struct _LkNet {
     GArray *runs;  /* LkStageRun */
     float *biases; /* of the affine layers, one after the other: lk_config_n_styles */
     float *bias;   /* room for the largest of them, with offsets */
+    guint64
+        restored; /* hash of the inversion that was restored; 0: the photo was inverted, or there is none */
 };
 
 static const char *const stage_names[] = {"w_plus",  "enc_feat", "f_feats", "aligned", "extracted", "f_edit",
@@ -185,6 +187,12 @@ static gboolean read_w_plus(LkNet *net, float *w_plus, GError **error)
     return TRUE;
 }
 
+static void forget_restored(LkNet *net)
+{
+    net->restored = 0;
+    lk_schedule_take_back(net->schedule);
+}
+
 gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellable *cancellable,
                        GError **error)
 {
@@ -193,6 +201,7 @@ gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellab
     const LkValue targets[] = {network->w_plus, network->enc_feat};
     guint side = lk_model_config(net->model)->input;
 
+    forget_restored(net);
     if (write_input(net, network->crop, rgba, (gsize)side * side * 4, error) &&
         run(net, targets, G_N_ELEMENTS(targets), net->mode, cancellable, error) &&
         read_w_plus(net, w_plus, error))
@@ -201,6 +210,145 @@ gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellab
     lk_schedule_set_input(net->schedule, network->crop, 0);
     return FALSE;
 }
+
+/* ---- inversions that were saved ---- */
+
+void lk_inversion_free(LkInversion *inversion)
+{
+    if (inversion == NULL)
+        return;
+    g_free(inversion->w_plus);
+    g_clear_pointer(&inversion->enc_feat, g_bytes_unref);
+    g_free(inversion);
+}
+
+/* What is read from and written to an arena is whole words. */
+static gsize whole_words(gsize size)
+{
+    return (size + 3) / 4 * 4;
+}
+
+static GBytes *read_bytes(const LkTensor *tensor, GError **error)
+{
+    const gsize size = lk_tensor_bytes(tensor);
+    g_autofree guint8 *bytes = g_malloc(whole_words(size));
+
+    if (!lk_arena_read(tensor->arena, tensor->offset, bytes, whole_words(size), error))
+        return NULL;
+    return g_bytes_new_take(g_steal_pointer(&bytes), size);
+}
+
+LkInversion *lk_net_save(LkNet *net, GError **error)
+{
+    const LkConfig *config = lk_model_config(net->model);
+    const LkTensor tensor = lk_resident_tensor(net->resident, net->network->enc_feat);
+    g_autoptr(LkInversion) inversion = g_new0(LkInversion, 1);
+
+    if (!lk_schedule_has(net->schedule, net->network->w_plus, net->mode) ||
+        !lk_schedule_has(net->schedule, net->network->enc_feat, net->mode)) {
+        g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID, "no photo has been inverted");
+        return NULL;
+    }
+    *inversion = (LkInversion){.rows = config->num_ws,
+                               .width = config->w_dim,
+                               .w_plus = g_new(float, (gsize)config->num_ws * config->w_dim),
+                               .c = tensor.c,
+                               .h = tensor.h,
+                               .w = tensor.w,
+                               .type = tensor.type};
+    inversion->enc_feat = read_bytes(&tensor, error);
+    if (inversion->enc_feat == NULL || !read_w_plus(net, inversion->w_plus, error))
+        return NULL;
+    return g_steal_pointer(&inversion);
+}
+
+static gboolean fits(const LkNet *net, const LkInversion *inversion, const LkTensor *tensor)
+{
+    const LkConfig *config = lk_model_config(net->model);
+    const gsize size = (gsize)tensor->c * tensor->h * tensor->w * lk_type_size(inversion->type);
+
+    return inversion->rows == config->num_ws && inversion->width == config->w_dim &&
+           inversion->c == tensor->c && inversion->h == tensor->h && inversion->w == tensor->w &&
+           g_bytes_get_size(inversion->enc_feat) == size;
+}
+
+/* enc_feat's n numbers in the type that the device has; free with g_free. */
+static gpointer convert(const LkInversion *inversion, LkType type, gsize n)
+{
+    const guint8 *from = g_bytes_get_data(inversion->enc_feat, NULL);
+    guint8 *to = g_malloc0(whole_words(n * lk_type_size(type)));
+
+    if (type == inversion->type)
+        return memcpy(to, from, n * lk_type_size(type));
+    for (gsize i = 0; i < n; i++) {
+        float value;
+        guint16 half;
+        if (type == LK_F16) {
+            memcpy(&value, from + 4 * i, sizeof value);
+            half = lk_f16_from_float(value);
+            memcpy(to + 2 * i, &half, sizeof half);
+        } else {
+            memcpy(&half, from + 2 * i, sizeof half);
+            value = lk_f16_to_float(half);
+            memcpy(to + 4 * i, &value, sizeof value);
+        }
+    }
+    return to;
+}
+
+static gboolean write_inversion(LkNet *net, const LkInversion *inversion, GError **error)
+{
+    const LkTensor w_plus = lk_resident_tensor(net->resident, net->network->w_plus);
+    const LkTensor tensor = lk_resident_tensor(net->resident, net->network->enc_feat);
+    const gsize n = (gsize)tensor.c * tensor.h * tensor.w;
+    g_autofree gpointer features = convert(inversion, tensor.type, n);
+    g_autofree float *rows = g_malloc0(lk_tensor_bytes(&w_plus));
+
+    for (guint i = 0; i < inversion->rows; i++)
+        memcpy(rows + (gsize)i * net->network->row_stride, inversion->w_plus + (gsize)i * inversion->width,
+               inversion->width * sizeof(float));
+    return lk_arena_write(w_plus.arena, w_plus.offset, rows, lk_tensor_bytes(&w_plus), error) &&
+           lk_arena_write(tensor.arena, tensor.offset, features, whole_words(lk_tensor_bytes(&tensor)),
+                          error);
+}
+
+static guint64 hash_inversion(const LkInversion *inversion)
+{
+    gsize size;
+    const void *features = g_bytes_get_data(inversion->enc_feat, &size);
+    guint64 hash = lk_hash_bytes(LK_HASH_START, inversion->w_plus,
+                                 (gsize)inversion->rows * inversion->width * sizeof(float));
+
+    hash = lk_hash_bytes(hash, features, size);
+    return hash ? hash : 1;
+}
+
+static void give_restored(LkNet *net)
+{
+    lk_schedule_give(net->schedule, net->network->w_plus, net->restored);
+    lk_schedule_give(net->schedule, net->network->enc_feat, net->restored);
+}
+
+gboolean lk_net_restore(LkNet *net, const LkInversion *inversion, GError **error)
+{
+    const LkTensor tensor = lk_resident_tensor(net->resident, net->network->enc_feat);
+
+    forget_restored(net);
+    lk_schedule_set_input(net->schedule, net->network->crop, 0);
+    g_array_set_size(net->runs, 0);
+    if (!fits(net, inversion, &tensor)) {
+        g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID,
+                    "the saved inversion has not the model's sizes");
+        return FALSE;
+    }
+    if (!write_inversion(net, inversion, error))
+        return FALSE;
+    net->restored = hash_inversion(inversion);
+    give_restored(net);
+    return TRUE;
+}
+
+/* ---- pictures ---- */
 
 static gboolean write_rows(LkNet *net, const float *w_plus, GError **error)
 {
@@ -247,6 +395,8 @@ void lk_net_forget(LkNet *net)
     lk_schedule_forget(net->schedule);
     /* The photo's bytes are an input, not a result: the next edit computes everything from them again. */
     lk_schedule_set_input(net->schedule, net->network->crop, photo);
+    if (net->restored != 0)
+        give_restored(net);
 }
 
 const LkStageRun *lk_net_last_run(const LkNet *net, gsize *n)

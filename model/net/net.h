@@ -42,6 +42,24 @@ LkModel *lk_net_model(const LkNet *net);
 gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellable *cancellable,
                        GError **error);
 
+/* All that the encoder found in a photo, as it is on the device: what is needed to edit the photo again without it. */
+typedef struct {
+    guint rows, width; /* num_ws, w_dim */
+    float *w_plus;
+    guint c, h, w; /* of enc_feat */
+    LkType type;   /* LK_F32, or LK_F16: the storage of the net that it is from */
+    GBytes *enc_feat;
+} LkInversion;
+void lk_inversion_free(LkInversion *inversion); /* NULL is fine */
+
+/* Of the photo that was inverted or restored last. LK_GPU_ERROR_INVALID where there is none. */
+LkInversion *lk_net_save(LkNet *net, GError **error);
+
+/* In place of lk_net_invert: no stage runs and none of the encoder's weights are uploaded. The pictures are those of the net
+ * that saved it, to the last bit where device, model and storage are the same; in another storage enc_feat is converted. Sizes
+ * of another model: LK_GPU_ERROR_INVALID. After an error no photo is there to edit. */
+gboolean lk_net_restore(LkNet *net, const LkInversion *inversion, GError **error);
+
 /* The picture of the (edited) code w_plus (num_ws x w_dim): rgba receives resolution x resolution x 4 bytes.
  * style_offsets: NULL, or lk_config_n_styles() numbers that are added to the outputs of the affine layers (to_rgb's after their
  * gain 1 / sqrt(channels)) of the edited picture; F and E1 see the photo's own styles. With w_plus as lk_net_invert gave it
@@ -49,7 +67,7 @@ gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellab
 gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_offsets, LkInversionMode mode,
                          guint8 *rgba, GCancellable *cancellable, GError **error);
 
-/* Forgets all cached results, so that the next calls run every stage. */
+/* Forgets all cached results, so that the next calls run every stage (but the encoder's, where the photo was restored). */
 void lk_net_forget(LkNet *net);
 
 /* The stages that the last call ran, in order; times are the device's. Owned by the net until the next call. Names: of
@@ -78,5 +96,6 @@ typedef struct {
 void lk_net_memory(const LkNet *net, LkNetMemory *memory);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkNet, lk_net_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkInversion, lk_inversion_free)
 
 G_END_DECLS

@@ -13,6 +13,7 @@ typedef struct {
 typedef struct {
     GArray *sources; /* Source */
     guint64 wanted;  /* key in the mode asked for last */
+    guint64 given;   /* key of what the host wrote in the stage's place, 0: nothing */
     gboolean run;
 } Stage;
 
@@ -129,7 +130,7 @@ static void find_wanted_keys(LkSchedule *schedule, guint mode)
             else if (takes_part(schedule, source->writer, mode))
                 key = lk_hash_u64(key, schedule->stages[source->writer].wanted);
         }
-        stage->wanted = key ? key : 1;
+        stage->wanted = stage->given ? stage->given : key ? key : 1;
     }
 }
 
@@ -220,8 +221,37 @@ gboolean lk_schedule_has(LkSchedule *schedule, LkValue value, guint mode)
     return written;
 }
 
+static gboolean writes(const LkSchedule *schedule, const LkGraphStage *stage, LkValue value)
+{
+    for (guint i = 0; i < stage->n_ops; i++)
+        if (lk_graph_overlap(schedule->graph, value, lk_graph_op(schedule->graph, stage->first_op + i)->y))
+            return TRUE;
+    return FALSE;
+}
+
+void lk_schedule_give(LkSchedule *schedule, LkValue value, guint64 key)
+{
+    for (guint s = 0; s < schedule->n_stages; s++) {
+        const LkGraphStage *stage = lk_graph_stage(schedule->graph, s);
+        if (!writes(schedule, stage, value))
+            continue;
+        schedule->stages[s].given = key;
+        for (guint i = 0; i < stage->n_ops; i++) {
+            LkValue y = lk_graph_op(schedule->graph, stage->first_op + i)->y;
+            schedule->resident[y] = lk_graph_overlap(schedule->graph, value, y) ? key : 0;
+        }
+    }
+}
+
+void lk_schedule_take_back(LkSchedule *schedule)
+{
+    for (guint s = 0; s < schedule->n_stages; s++)
+        schedule->stages[s].given = 0;
+}
+
 void lk_schedule_forget(LkSchedule *schedule)
 {
+    lk_schedule_take_back(schedule);
     for (LkValue v = 1; v <= schedule->n_values; v++)
         schedule->inputs[v] = schedule->resident[v] = 0;
 }

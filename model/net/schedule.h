@@ -34,7 +34,13 @@ void lk_schedule_done(LkSchedule *schedule, const GArray *stages);
 /* Whether a result is in memory as the inputs and the mode decide it. */
 gboolean lk_schedule_has(LkSchedule *schedule, LkValue value, guint mode);
 
-void lk_schedule_forget(LkSchedule *schedule); /* all results and inputs */
+/* The host wrote value, which an earlier run, here or elsewhere, had computed: until lk_schedule_take_back its stage counts as
+ * run with this result, whatever its inputs are. key: the hash of the contents, not 0. The stage's other results are lost, so
+ * that none of its readers may need more of it than what is given. */
+void lk_schedule_give(LkSchedule *schedule, LkValue value, guint64 key);
+void lk_schedule_take_back(LkSchedule *schedule);
+
+void lk_schedule_forget(LkSchedule *schedule); /* all results, given ones too, and inputs */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkSchedule, lk_schedule_free)
 

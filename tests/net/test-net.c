@@ -439,6 +439,127 @@ static void test_cancelled(Fixture *fixture, gconstpointer data)
     g_assert_cmpmem(before, PIXELS, after, PIXELS);
 }
 
+/* ---- saved inversions ---- */
+
+static LkInversion *save(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+    LkInversion *inversion = lk_net_save(fixture->net, &error);
+
+    g_assert_no_error(error);
+    return inversion;
+}
+
+static void restore(Fixture *fixture, const LkInversion *inversion)
+{
+    g_autoptr(GError) error = NULL;
+
+    lk_net_restore(fixture->net, inversion, &error);
+    g_assert_no_error(error);
+    assert_ran(fixture, "");
+}
+
+/* As a net that never saw the photo: the encoder's stages do not run, and its pictures are the same. */
+static void check_restored(LkType storage)
+{
+    const LkInversionMode modes[] = {LK_INVERSION_STYLERES, LK_INVERSION_WPLUS};
+    Fixture a, b;
+    guint8 expected[PIXELS], picture[PIXELS];
+
+    fixture_init(&a, NULL);
+    g_autoptr(LkModel) model = lk_model_ref(lk_net_model(a.net));
+    for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(LkInversion) inversion = NULL;
+        lk_net_free(a.net);
+        a.net = lk_net_new(gpu, model, storage, 0, &error);
+        g_assert_no_error(error);
+        invert(&a, CODE_STAGES);
+        inversion = save(&a);
+        g_assert_cmpmem(inversion->w_plus, sizeof a.w_plus, a.w_plus, sizeof a.w_plus);
+        g_assert_cmpint(inversion->type, ==, storage);
+        a.w_plus[3] += 0.5f;
+        generate(&a, a.w_plus, modes[i], expected, NULL);
+        b.net = lk_net_new(gpu, model, storage, 0, &error);
+        g_assert_no_error(error);
+        restore(&b, inversion);
+        generate(&b, a.w_plus, modes[i], picture,
+                 i == 0 ? FIRST_STAGES : "b4 b8.conv0 b8.conv1 b16 b32 image_out");
+        g_assert_cmpmem(expected, PIXELS, picture, PIXELS);
+        g_autoptr(LkInversion) again = save(&b);
+        g_assert_true(g_bytes_equal(again->enc_feat, inversion->enc_feat));
+        lk_net_free(b.net);
+    }
+    fixture_clear(&a, NULL);
+}
+
+static void test_restored(void)
+{
+    check_restored(LK_F32);
+}
+
+static void test_restored_half(void)
+{
+    if (lk_gpu_info(gpu)->half_storage)
+        check_restored(LK_F16);
+    else
+        g_test_skip("this device has no half-precision storage");
+}
+
+/* Photos that are inverted and photos that are restored, in turn, also the same one. */
+static void test_restored_in_turn(Fixture *fixture, gconstpointer data)
+{
+    guint8 first[PIXELS], second[PIXELS], picture[PIXELS];
+    float code[ROWS * W_DIM];
+
+    invert(fixture, CODE_STAGES);
+    memcpy(code, fixture->w_plus, sizeof code);
+    generate(fixture, code, LK_INVERSION_STYLERES, first, FIRST_STAGES);
+    g_autoptr(LkInversion) saved = save(fixture);
+    set_crop(fixture, 1);
+    invert(fixture, CODE_STAGES);
+    generate(fixture, code, LK_INVERSION_STYLERES, second, NULL);
+    g_assert_cmpint(memcmp(first, second, PIXELS), !=, 0);
+    restore(fixture, saved);
+    generate(fixture, code, LK_INVERSION_STYLERES, picture, NULL);
+    g_assert_cmpmem(first, PIXELS, picture, PIXELS);
+    lk_net_forget(fixture->net);
+    generate(fixture, code, LK_INVERSION_STYLERES, picture, FIRST_STAGES);
+    g_assert_cmpmem(first, PIXELS, picture, PIXELS);
+    invert(fixture, CODE_STAGES);
+    generate(fixture, code, LK_INVERSION_STYLERES, picture, NULL);
+    g_assert_cmpmem(second, PIXELS, picture, PIXELS);
+    restore(fixture, saved);
+    set_crop(fixture, 0);
+    invert(fixture, CODE_STAGES);
+    generate(fixture, code, LK_INVERSION_STYLERES, picture, NULL);
+    g_assert_cmpmem(first, PIXELS, picture, PIXELS);
+}
+
+static void test_restored_wrong(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    guint8 picture[PIXELS];
+
+    g_assert_null(lk_net_save(fixture->net, &error));
+    g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID);
+    g_clear_error(&error);
+    invert(fixture, CODE_STAGES);
+    g_autoptr(LkInversion) saved = save(fixture);
+    saved->rows--;
+    g_assert_false(lk_net_restore(fixture->net, saved, &error));
+    g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID);
+    g_clear_error(&error);
+    g_assert_false(
+        lk_net_generate(fixture->net, fixture->w_plus, NULL, LK_INVERSION_STYLERES, picture, NULL, &error));
+    g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID);
+    saved->rows++;
+    restore(fixture, saved);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, picture, FIRST_STAGES);
+}
+
+/* ---- cancelled ---- */
+
 static gpointer cancel_soon(gpointer data)
 {
     g_usleep(g_random_int_range(0, 30000));
@@ -706,7 +827,11 @@ int main(int argc, char **argv)
     ADD("cancelled-within", test_cancelled_within);
     ADD("cancelled-inversion", test_cancelled_inversion);
     ADD("memory", test_memory);
+    ADD("restored-in-turn", test_restored_in_turn);
+    ADD("restored-wrong", test_restored_wrong);
 #undef ADD
+    g_test_add_func("/net/restored", test_restored);
+    g_test_add_func("/net/restored-half", test_restored_half);
     g_test_add_func("/net/kept-encoder", test_kept_encoder);
     g_test_add_func("/net/damaged-encoder", test_damaged_encoder);
     g_test_add_func("/net/no-room", test_no_room);
