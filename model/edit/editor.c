@@ -22,9 +22,10 @@ struct _LkEditor {
     LkFaceFinder *finder; /* made when a face is first looked for */
 
     LkPhoto *photo; /* NULL: none is open */
-    LkPhoto *crop;  /* the photo's face as the encoder sees it, input x input */
-    LkQuad quad;    /* the face's square */
-    LkQuad place;   /* where the crop of it lies in the photo: what is generated belongs there */
+    LkPhoto *crop;  /* the photo's face as the encoder sees it, input x input; NULL: it was saved */
+    LkInversion *saved;
+    LkQuad quad;  /* the face's square */
+    LkQuad place; /* where the crop of it lies in the photo: what is generated belongs there */
     guint n_faces;
     float *w_plus;
     float *inverting; /* room for the next photo's w_plus, so that the old one survives a failure */
@@ -95,6 +96,15 @@ static gboolean invert(LkEditor *editor, const LkPhoto *crop, float *w_plus, GCa
     return FALSE;
 }
 
+static gboolean restore(LkEditor *editor, const LkInversion *inversion, GError **error)
+{
+    editor->net_has_crop = FALSE;
+    if (!ensure_net(editor, error))
+        return FALSE;
+    editor->net_has_crop = lk_net_restore(editor->net, inversion, error);
+    return editor->net_has_crop;
+}
+
 static gboolean open_device(LkEditor *editor, const LkEditorOptions *options, GError **error)
 {
     editor->gpu = lk_gpu_open(options->device, options->gpu_flags, error);
@@ -138,6 +148,7 @@ void lk_editor_free(LkEditor *editor)
     forget_unedited(editor);
     lk_photo_unref(editor->photo);
     lk_photo_unref(editor->crop);
+    lk_inversion_free(editor->saved);
     lk_model_unref(editor->model);
     g_free(editor->w_plus);
     g_free(editor->inverting);
@@ -242,6 +253,26 @@ static LkPhoto *crop_face(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, gui
     return lk_crop(photo, quad, side);
 }
 
+/* The net has the photo; its code is in editor->inverting. One of crop and saved is NULL. */
+static void set_photo(LkEditor *editor, LkPhoto *photo, LkPhoto *crop, LkInversion *saved, const LkQuad *quad)
+{
+    float *w_plus = editor->inverting;
+
+    editor->inverting = editor->w_plus;
+    editor->w_plus = w_plus;
+    lk_edit_set_code(editor->edit, w_plus);
+    forget_unedited(editor);
+    lk_photo_ref(photo);
+    lk_photo_unref(editor->photo);
+    lk_photo_unref(editor->crop);
+    lk_inversion_free(editor->saved);
+    editor->photo = photo;
+    editor->crop = crop;
+    editor->saved = saved;
+    editor->quad = *quad;
+    editor->place = lk_crop_place(photo, quad, lk_model_config(editor->model)->input);
+}
+
 gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
                         GCancellable *cancellable, GError **error)
 {
@@ -256,19 +287,20 @@ gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint
     if (!invert(editor, crop, editor->inverting, cancellable, error))
         return FALSE;
 
-    float *w_plus = editor->inverting;
-    editor->inverting = editor->w_plus;
-    editor->w_plus = w_plus;
-    lk_edit_set_code(editor->edit, w_plus);
-    forget_unedited(editor);
-    lk_photo_ref(photo);
-    lk_photo_unref(editor->photo);
-    lk_photo_unref(editor->crop);
-    editor->photo = photo;
-    editor->crop = g_steal_pointer(&crop);
-    editor->quad = quad;
-    editor->place = lk_crop_place(photo, &quad, lk_model_config(editor->model)->input);
+    set_photo(editor, photo, g_steal_pointer(&crop), NULL, &quad);
     editor->n_faces = n_faces;
+    return TRUE;
+}
+
+gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *quad,
+                              const LkInversion *inversion, GError **error)
+{
+    if (!restore(editor, inversion, error))
+        return FALSE;
+    memcpy(editor->inverting, inversion->w_plus,
+           (gsize)inversion->rows * inversion->width * sizeof *inversion->w_plus);
+    set_photo(editor, photo, NULL, lk_inversion_copy(inversion), quad);
+    editor->n_faces = 1;
     return TRUE;
 }
 
@@ -276,7 +308,17 @@ gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint
 
 static gboolean ensure_inverted(LkEditor *editor, GCancellable *cancellable, GError **error)
 {
-    return editor->net_has_crop || invert(editor, editor->crop, editor->w_plus, cancellable, error);
+    if (editor->net_has_crop)
+        return TRUE;
+    return editor->saved ? restore(editor, editor->saved, error)
+                         : invert(editor, editor->crop, editor->w_plus, cancellable, error);
+}
+
+LkInversion *lk_editor_save_inversion(LkEditor *editor, GCancellable *cancellable, GError **error)
+{
+    g_return_val_if_fail(editor->photo != NULL, NULL);
+
+    return ensure_inverted(editor, cancellable, error) ? lk_net_save(editor->net, error) : NULL;
 }
 
 /* styles may be NULL: no offsets. */

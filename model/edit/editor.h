@@ -45,6 +45,12 @@ typedef enum {
  * there is no such face, LK_PHOTO_ERROR_SIZE where an aligned crop is not square. */
 gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
                         GCancellable *cancellable, GError **error);
+/* Opens a photo whose face was inverted before, without its inversion: net.h's lk_net_restore. Its pictures are those of the
+ * editor that saved it. quad: lk_editor_quad of that one. On error the photo opened before stays. */
+gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *quad,
+                              const LkInversion *inversion, GError **error);
+/* What to keep of the photo that is open for that; free with lk_inversion_free. Inverts it again where a failure lost it. */
+LkInversion *lk_editor_save_inversion(LkEditor *editor, GCancellable *cancellable, GError **error);
 LkPhoto *lk_editor_photo(const LkEditor *editor); /* NULL before a photo is open; owned by the editor */
 guint lk_editor_n_faces(const LkEditor *editor);
 const LkQuad *lk_editor_quad(const LkEditor *editor);  /* where the face is in the photo */

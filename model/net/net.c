@@ -222,6 +222,16 @@ void lk_inversion_free(LkInversion *inversion)
     g_free(inversion);
 }
 
+LkInversion *lk_inversion_copy(const LkInversion *inversion)
+{
+    LkInversion *copy = g_memdup2(inversion, sizeof *inversion);
+
+    copy->w_plus =
+        g_memdup2(inversion->w_plus, (gsize)inversion->rows * inversion->width * sizeof *inversion->w_plus);
+    g_bytes_ref(copy->enc_feat);
+    return copy;
+}
+
 /* What is read from and written to an arena is whole words. */
 static gsize whole_words(gsize size)
 {

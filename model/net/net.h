@@ -50,6 +50,7 @@ typedef struct {
     LkType type;   /* LK_F32, or LK_F16: the storage of the net that it is from */
     GBytes *enc_feat;
 } LkInversion;
+LkInversion *lk_inversion_copy(const LkInversion *inversion);
 void lk_inversion_free(LkInversion *inversion); /* NULL is fine */
 
 /* Of the photo that was inverted or restored last. LK_GPU_ERROR_INVALID where there is none. */
