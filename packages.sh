@@ -5,7 +5,7 @@ build_packages="gcc g++ meson ninja-build pkg-config gettext glslang-tools libvu
   libadwaita-1-dev libjson-glib-dev libpng-dev libjpeg-dev libtiff-dev libwebp-dev libheif-dev libgexiv2-dev liblcms2-dev
   libdlib-dev libzip-dev libblas-dev liblapack-dev
   mesa-vulkan-drivers desktop-file-utils appstream libxml2-utils librsvg2-common adwaita-icon-theme"
-test_packages="vulkan-validationlayers clang-format xvfb xauth dbus-daemon dbus-x11 libxtst-dev
+test_packages="git vulkan-validationlayers clang-format xvfb xauth dbus-daemon dbus-x11 libxtst-dev
   mandoc libglib2.0-bin libgtk-4-bin python3 python3-numpy python3-pil python3-scipy python3-skimage python3-torch libdnnl-dev
   python3-tifffile exiv2 libimage-exiftool-perl"
 
