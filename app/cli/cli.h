@@ -7,6 +7,7 @@
 
 #include "editor.h"
 #include "original.h"
+#include "project.h"
 
 G_BEGIN_DECLS
 
@@ -30,6 +31,7 @@ typedef enum {
     CLI_TAKES_EXPORT = 1 << 9,    /* --quality, --depth, --full-chroma, --strip-location */
     CLI_TAKES_DETAIL = 1 << 10,   /* --detail */
     CLI_TAKES_BATCH = 1 << 11,    /* --format, --overwrite */
+    CLI_TAKES_PROJECT = 1 << 12,  /* --project, a project in place of the photo */
 } CliTakes;
 
 typedef struct {
@@ -38,6 +40,7 @@ typedef struct {
     gboolean half;
     gboolean quiet;
     LkInversionMode inversion;
+    gboolean has_inversion;
     gboolean aligned;
     guint face; /* from 0 */
     char *output;
@@ -46,8 +49,9 @@ typedef struct {
     gboolean overwrite;
     double detail; /* 0 to 1 */
     gboolean has_detail;
-    char **set; /* NULL-terminated; NULL: none */
-    char *dump; /* or NULL */
+    char **set;    /* NULL-terminated; NULL: none */
+    char *dump;    /* or NULL */
+    char *project; /* to write, or NULL */
     gboolean json;
     guint runs;
     char *name; /* or NULL */
@@ -109,6 +113,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CliPicture, cli_picture_clear)
 /* Puts the network's picture of the photo that is open into it. */
 gboolean cli_picture_place(const CliOptions *options, LkEditor *editor, LkOriginal *original, LkPhoto *face,
                            CliShow show, CliPicture *picture, GError **error);
+/* Edits the photo that is open: values, one per direction. */
+gboolean cli_picture_edit(const CliOptions *options, LkEditor *editor, LkOriginal *original,
+                          const float *values, CliShow show, const char *dump, CliPicture *picture,
+                          GError **error);
 /* Inverts a photo and applies the values that are set (cli_parse_values); writes the stages where asked to. */
 gboolean cli_picture_make(const CliOptions *options, LkEditor *editor, LkOriginal *original, const char *path,
                           const float *set, CliShow show, const char *dump, CliPicture *picture,
@@ -117,7 +125,21 @@ gboolean cli_picture_save(const CliPicture *picture, const char *output, const L
                           GError **error);
 /* invert and edit: one photo, with the values of --set. */
 CliStatus cli_run_single(const CliOptions *options, CliShow show);
+/* FALSE where there would be no place for a file. */
+gboolean cli_check_output(const char *path, GError **error);
 gboolean cli_make_folder(const char *path, GError **error);
+
+/* ---- project.c: edits that are kept ---- */
+
+/* Whether the photo that was named is a project. */
+gboolean cli_is_project(const CliOptions *options);
+/* Before anything is computed: whether --project can be written and the photo stays. */
+gboolean cli_project_check(const CliOptions *options, GError **error);
+/* edit of a project: --set changes single sliders, the rest is as the project has it. */
+gboolean cli_project_edit(const CliOptions *options, GError **error);
+/* Writes --project of the photo that is open and was edited so. */
+gboolean cli_project_save(const CliOptions *options, LkEditor *editor, const char *photo, const float *values,
+                          GError **error);
 
 /* ---- items.c: what batch has to do ---- */
 

@@ -21,6 +21,7 @@ static gboolean print_version(const char *name, const char *value, gpointer data
 
 static gboolean read_inversion(const char *name, const char *value, gpointer data, GError **error)
 {
+    options.has_inversion = TRUE;
     if (strcmp(value, "styleres") == 0)
         options.inversion = LK_INVERSION_STYLERES;
     else if (strcmp(value, "e4e") == 0)
@@ -89,6 +90,7 @@ static const struct {
     {CLI_TAKES_EXPORT, {"depth", 0, 0, G_OPTION_ARG_INT, &depth, "Bits per channel of PNG and TIFF (default: the photo's own)", "8|16"}},
     {CLI_TAKES_EXPORT, {"strip-location", 0, 0, G_OPTION_ARG_NONE, &options.export.strip_location, "Leave out where the photo was taken", NULL}},
     {CLI_TAKES_DUMP, {"dump", 0, 0, G_OPTION_ARG_FILENAME, &options.dump, "Write every stage to DIR as float32 .npy", "DIR"}},
+    {CLI_TAKES_PROJECT, {"project", 0, 0, G_OPTION_ARG_FILENAME, &options.project, "Write the edit to FILE" LK_PROJECT_SUFFIX ", too, to be taken up again", "FILE"}},
     {CLI_TAKES_JSON, {"json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL}},
     {CLI_TAKES_RUNS, {"runs", 0, 0, G_OPTION_ARG_INT, &runs, "Runs to take the median of (default: 5)", "N"}},
     {CLI_TAKES_IMPORT, {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "Model file to write (default: one that --model NAME finds)", "OUT"}},
@@ -139,6 +141,15 @@ static const char *find_export_fault(const CliCommand *command)
     return !(command->takes & CLI_TAKES_BATCH) || options.has_format ? find_format_fault() : NULL;
 }
 
+static const char *find_project_fault(void)
+{
+    if (options.project != NULL && !g_str_has_suffix(options.project, LK_PROJECT_SUFFIX))
+        return "the file of --project must end in " LK_PROJECT_SUFFIX;
+    if (cli_is_project(&options) && (options.aligned || face != 1))
+        return "the face is the project's; --face and --aligned do not go with it";
+    return NULL;
+}
+
 /* NULL, or what is wrong. */
 static const char *find_fault(const CliCommand *command)
 {
@@ -166,6 +177,8 @@ static const char *find_fault(const CliCommand *command)
         return "--aligned writes the bare picture, of 8 bits; --depth 16 and --detail do not go with it";
     if (runs < 1 || runs > 1000)
         return "--runs is between 1 and 1000";
+    if ((command->takes & CLI_TAKES_PROJECT) && find_project_fault() != NULL)
+        return find_project_fault();
     return command->takes & CLI_TAKES_EXPORT ? find_export_fault(command) : NULL;
 }
 

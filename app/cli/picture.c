@@ -47,16 +47,12 @@ static LkPhoto *generate(const CliOptions *options, LkEditor *editor, const floa
     return g_steal_pointer(&face);
 }
 
-gboolean cli_picture_make(const CliOptions *options, LkEditor *editor, LkOriginal *original, const char *path,
-                          const float *set, CliShow show, const char *dump, CliPicture *picture,
+gboolean cli_picture_edit(const CliOptions *options, LkEditor *editor, LkOriginal *original,
+                          const float *values, CliShow show, const char *dump, CliPicture *picture,
                           GError **error)
 {
-    g_autofree float *values = NULL;
     g_autoptr(LkPhoto) face = NULL;
 
-    if (!cli_open_photo(options, editor, original, path, error))
-        return FALSE;
-    values = cli_photo_values(editor, set);
     if (show == CLI_SHOW_EDIT && !options->aligned && dump == NULL && lk_editor_is_neutral(editor, values)) {
         picture->original = lk_original_ref(original);
         return TRUE;
@@ -64,6 +60,18 @@ gboolean cli_picture_make(const CliOptions *options, LkEditor *editor, LkOrigina
     face = generate(options, editor, values, dump, error);
     return face != NULL && !g_cancellable_set_error_if_cancelled(cli_cancellable(), error) &&
            cli_picture_place(options, editor, original, face, show, picture, error);
+}
+
+gboolean cli_picture_make(const CliOptions *options, LkEditor *editor, LkOriginal *original, const char *path,
+                          const float *set, CliShow show, const char *dump, CliPicture *picture,
+                          GError **error)
+{
+    g_autofree float *values = NULL;
+
+    if (!cli_open_photo(options, editor, original, path, error))
+        return FALSE;
+    values = cli_photo_values(editor, set);
+    return cli_picture_edit(options, editor, original, values, show, dump, picture, error);
 }
 
 gboolean cli_picture_save(const CliPicture *picture, const char *output, const LkExportOptions *how,
@@ -77,7 +85,7 @@ gboolean cli_picture_save(const CliPicture *picture, const char *output, const L
 }
 
 /* Nobody wants to wait for a picture that then has no place. */
-static gboolean check_output(const char *path, GError **error)
+gboolean cli_check_output(const char *path, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(path);
 
@@ -92,22 +100,29 @@ static gboolean check_output(const char *path, GError **error)
 static gboolean make_single(const CliOptions *options, CliShow show, GError **error)
 {
     const char *path = options->photos[0];
-    g_autoptr(LkModel) model = check_output(options->output, error) ? cli_open_model(options, error) : NULL;
+    g_autoptr(LkModel) model =
+        cli_check_output(options->output, error) ? cli_open_model(options, error) : NULL;
     g_autofree float *set = model ? cli_parse_values(model, options->set, error) : NULL;
     g_autoptr(LkOriginal) original = set ? lk_original_open(path, error) : NULL;
     g_autoptr(LkEditor) editor = original ? cli_open_editor(options, model, 0, error) : NULL;
+    g_autofree float *values = NULL;
     g_auto(CliPicture) picture = {0};
 
     if (editor == NULL ||
         !cli_picture_make(options, editor, original, path, set, show, options->dump, &picture, error))
         return FALSE;
     cli_progress(options, "Writing %s …", options->output);
-    return cli_picture_save(&picture, options->output, &options->export, error);
+    if (!cli_picture_save(&picture, options->output, &options->export, error))
+        return FALSE;
+    values = cli_photo_values(editor, set);
+    return options->project == NULL || cli_project_save(options, editor, path, values, error);
 }
 
 CliStatus cli_run_single(const CliOptions *options, CliShow show)
 {
     g_autoptr(GError) error = NULL;
 
+    if (options->project != NULL && !cli_project_check(options, &error))
+        return cli_fail(error);
     return make_single(options, show, &error) ? CLI_DONE : cli_fail(error);
 }

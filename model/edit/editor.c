@@ -292,10 +292,22 @@ gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint
     return TRUE;
 }
 
+/* Whatever a file says, the square has its centre in the photo and is not many times larger. */
+static gboolean check_quad(LkPhoto *photo, const LkQuad *quad, GError **error)
+{
+    const double width = lk_photo_width(photo), height = lk_photo_height(photo);
+
+    if (quad->centre[0] >= 0 && quad->centre[0] <= width && quad->centre[1] >= 0 &&
+        quad->centre[1] <= height && hypot(quad->x[0], quad->x[1]) <= 4 * MAX(width, height))
+        return TRUE;
+    g_set_error_literal(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_SIZE, "The face's square is not in the photo.");
+    return FALSE;
+}
+
 gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *quad,
                               const LkInversion *inversion, GError **error)
 {
-    if (!restore(editor, inversion, error))
+    if (!check_quad(photo, quad, error) || !restore(editor, inversion, error))
         return FALSE;
     memcpy(editor->inverting, inversion->w_plus,
            (gsize)inversion->rows * inversion->width * sizeof *inversion->w_plus);

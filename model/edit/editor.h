@@ -46,7 +46,7 @@ typedef enum {
 gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
                         GCancellable *cancellable, GError **error);
 /* Opens a photo whose face was inverted before, without its inversion: net.h's lk_net_restore. Its pictures are those of the
- * editor that saved it. quad: lk_editor_quad of that one. On error the photo opened before stays. */
+ * editor that saved it. quad: lk_editor_quad of that one; LK_PHOTO_ERROR_SIZE where its centre is not in the photo. On error the photo opened before stays. */
 gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *quad,
                               const LkInversion *inversion, GError **error);
 /* What to keep of the photo that is open for that; free with lk_inversion_free. Inverts it again where a failure lost it. */
