@@ -32,6 +32,7 @@ static const struct {
     {"win.zoom-pixels", {"<Control>1", "<Control>KP_1"}},
     {"win.show-panel", {"F9"}},
     {"win.search", {"<Control>f"}},
+    {"win.next-face", {"<Control>Page_Down"}},
 };
 
 static LkWindow *get_window(LkApplication *application)

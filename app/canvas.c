@@ -10,36 +10,67 @@
 #define PADDING    18   /* around the fitted photo, logical pixels */
 #define WHEEL_ZOOM 1.15 /* per wheel step */
 #define KEY_PAN    48   /* per arrow key, logical pixels */
+#define STILL      6    /* a press that moves less is a click, logical pixels */
+#define FACE       0.6  /* of a face's square: what is marked, from brow to chin */
 
 /* Two rasters: of all, and of what is in sight when it is zoomed in. */
 typedef struct {
     LkTile *whole, *detail;
 } Layer;
 
+typedef struct {
+    LkPhoto *photo; /* or NULL */
+    guint x, y;
+    Layer layer;
+} Piece;
+
 struct _LkCanvas {
     GtkWidget parent_instance;
 
-    LkPhoto *photo, *piece; /* or NULL */
-    guint piece_x, piece_y;
-    Layer under, over; /* photo and piece */
+    LkPhoto *photo; /* or NULL */
+    Layer under;
+    GArray *pieces; /* of Piece; over the photo */
     gboolean comparing;
     LkView view;
 
+    GArray *quads; /* of LkQuad: the faces */
+    guint chosen;
+    gboolean inviting;   /* no face was chosen or edited yet */
+    gboolean pointed_at; /* the pointer is over the canvas */
+
     double pointer_x, pointer_y; /* logical pixels */
-    double drag_x, drag_y;       /* offset of the drag so far */
-    double pinch_scale;          /* the view's scale when the pinch began */
+    double press_x, press_y;
+    double drag_x, drag_y; /* offset of the drag so far */
+    double pinch_scale;    /* the view's scale when the pinch began */
 };
 
 G_DEFINE_FINAL_TYPE(LkCanvas, lk_canvas, GTK_TYPE_WIDGET)
 
+static guint face_clicked_signal;
+
 /* ---- rasters ------------------------------------------------------------------------------------- */
 
-static void request_tile(LkCanvas *canvas, LkTile *under, LkTile *over, LkRect area, int width, int height)
+static LkTile *tile_of(const Layer *layer, gboolean detail)
 {
-    lk_tile_request(under, canvas->photo, area, width, height);
-    if (canvas->piece != NULL)
-        lk_tile_request_piece(over, canvas->photo, canvas->piece, canvas->piece_x, canvas->piece_y, area,
-                              width, height);
+    return detail ? layer->detail : layer->whole;
+}
+
+static void request_layers(LkCanvas *canvas, gboolean detail, LkRect area, int width, int height)
+{
+    lk_tile_request(tile_of(&canvas->under, detail), canvas->photo, area, width, height);
+    for (guint i = 0; i < canvas->pieces->len; i++) {
+        const Piece *piece = &g_array_index(canvas->pieces, Piece, i);
+        if (piece->photo != NULL)
+            lk_tile_request_piece(tile_of(&piece->layer, detail), canvas->photo, piece->photo, piece->x,
+                                  piece->y, area, width, height);
+    }
+}
+
+static void clear_details(LkCanvas *canvas)
+{
+    lk_tile_clear(canvas->under.detail);
+    for (guint i = 0; i < canvas->pieces->len; i++)
+        lk_tile_clear(g_array_index(canvas->pieces, Piece, i).layer.detail);
 }
 
 static void layer_clear(Layer *layer)
@@ -59,17 +90,15 @@ static void request_tiles(LkCanvas *canvas)
         lk_view_fit(&whole);
     all = (LkRect){0, 0, (int)lk_photo_width(canvas->photo), (int)lk_photo_height(canvas->photo)};
     bounds = lk_view_bounds(&whole);
-    request_tile(canvas, canvas->under.whole, canvas->over.whole, all, bounds.width, bounds.height);
+    request_layers(canvas, FALSE, all, bounds.width, bounds.height);
 
     if (canvas->view.scale <= whole.scale) {
-        lk_tile_clear(canvas->under.detail);
-        lk_tile_clear(canvas->over.detail);
+        clear_details(canvas);
         return;
     }
     visible = lk_view_visible(&canvas->view);
-    request_tile(canvas, canvas->under.detail, canvas->over.detail, visible,
-                 (int)MAX(lround(visible.width * canvas->view.scale), 1),
-                 (int)MAX(lround(visible.height * canvas->view.scale), 1));
+    request_layers(canvas, TRUE, visible, (int)MAX(lround(visible.width * canvas->view.scale), 1),
+                   (int)MAX(lround(visible.height * canvas->view.scale), 1));
 }
 
 static void update(LkCanvas *canvas)
@@ -91,6 +120,24 @@ static gboolean same_size(const LkPhoto *a, const LkPhoto *b)
     return lk_photo_width(a) == lk_photo_width(b) && lk_photo_height(a) == lk_photo_height(b);
 }
 
+static void clear_piece(gpointer data)
+{
+    Piece *piece = data;
+
+    g_clear_pointer(&piece->photo, lk_photo_unref);
+    g_clear_object(&piece->layer.whole);
+    g_clear_object(&piece->layer.detail);
+}
+
+static Piece *ensure_piece(LkCanvas *canvas, guint index)
+{
+    while (canvas->pieces->len <= index) {
+        const Piece piece = {.layer = {tile_new(canvas), tile_new(canvas)}};
+        g_array_append_val(canvas->pieces, piece);
+    }
+    return &g_array_index(canvas->pieces, Piece, index);
+}
+
 /* ---- public -------------------------------------------------------------------------------------- */
 
 /* Where the size is the same the old photo stays in sight until the new one's raster is there. */
@@ -103,8 +150,8 @@ void lk_canvas_set_photo(LkCanvas *canvas, LkPhoto *photo)
         return;
     lk_photo_unref(canvas->photo);
     canvas->photo = photo != NULL ? lk_photo_ref(photo) : NULL;
-    g_clear_pointer(&canvas->piece, lk_photo_unref);
-    layer_clear(&canvas->over);
+    g_array_set_size(canvas->pieces, 0);
+    lk_canvas_set_faces(canvas, NULL, 0, 0);
     if (!fits)
         layer_clear(&canvas->under);
     if (photo != NULL)
@@ -112,18 +159,33 @@ void lk_canvas_set_photo(LkCanvas *canvas, LkPhoto *photo)
     update(canvas);
 }
 
-void lk_canvas_set_piece(LkCanvas *canvas, LkPhoto *piece, guint x, guint y)
+void lk_canvas_set_piece(LkCanvas *canvas, guint index, LkPhoto *photo, guint x, guint y)
+{
+    Piece *piece;
+
+    g_return_if_fail(LK_IS_CANVAS(canvas));
+    piece = ensure_piece(canvas, index);
+    if (piece->photo == photo)
+        return;
+    lk_photo_unref(piece->photo);
+    piece->photo = photo != NULL ? lk_photo_ref(photo) : NULL;
+    piece->x = x;
+    piece->y = y;
+    if (photo == NULL)
+        layer_clear(&piece->layer);
+    else
+        canvas->inviting = FALSE;
+    update(canvas);
+}
+
+void lk_canvas_set_faces(LkCanvas *canvas, const LkQuad *quads, guint n, guint chosen)
 {
     g_return_if_fail(LK_IS_CANVAS(canvas));
-    if (canvas->piece == piece)
-        return;
-    lk_photo_unref(canvas->piece);
-    canvas->piece = piece != NULL ? lk_photo_ref(piece) : NULL;
-    canvas->piece_x = x;
-    canvas->piece_y = y;
-    if (piece == NULL)
-        layer_clear(&canvas->over);
-    update(canvas);
+    canvas->inviting = canvas->quads->len != n || (canvas->inviting && canvas->chosen == chosen);
+    g_array_set_size(canvas->quads, 0);
+    g_array_append_vals(canvas->quads, quads, n);
+    canvas->chosen = chosen;
+    gtk_widget_queue_draw(GTK_WIDGET(canvas));
 }
 
 void lk_canvas_set_comparing(LkCanvas *canvas, gboolean comparing)
@@ -187,6 +249,83 @@ gboolean lk_canvas_get_picture_bounds(LkCanvas *canvas, graphene_rect_t *bounds)
     return canvas->photo != NULL && rect.width > 0;
 }
 
+/* ---- faces --------------------------------------------------------------------------------------- */
+
+static double logical_scale(LkCanvas *canvas, const graphene_rect_t *bounds)
+{
+    return bounds->size.width / lk_photo_width(canvas->photo);
+}
+
+gboolean lk_canvas_get_face_place(LkCanvas *canvas, guint face, graphene_point_t *place)
+{
+    graphene_rect_t bounds;
+    const LkQuad *quad;
+
+    g_return_val_if_fail(LK_IS_CANVAS(canvas), FALSE);
+    if (face >= canvas->quads->len || !lk_canvas_get_picture_bounds(canvas, &bounds))
+        return FALSE;
+    quad = &g_array_index(canvas->quads, LkQuad, face);
+    graphene_point_init(place, bounds.origin.x + quad->centre[0] * logical_scale(canvas, &bounds),
+                        bounds.origin.y + quad->centre[1] * logical_scale(canvas, &bounds));
+    return TRUE;
+}
+
+/* Half of a mark's side, logical pixels. */
+static double mark_size(LkCanvas *canvas, guint face)
+{
+    const LkQuad *quad = &g_array_index(canvas->quads, LkQuad, face);
+    graphene_rect_t bounds;
+
+    lk_canvas_get_picture_bounds(canvas, &bounds);
+    return FACE * hypot(quad->x[0], quad->x[1]) * logical_scale(canvas, &bounds);
+}
+
+/* The nearest whose mark is around (x, y); -1: none. */
+static int face_at(LkCanvas *canvas, double x, double y)
+{
+    double nearest = G_MAXDOUBLE;
+    graphene_point_t place;
+    int face = -1;
+
+    for (guint i = 0; lk_canvas_get_face_place(canvas, i, &place); i++) {
+        double distance = hypot(x - place.x, y - place.y);
+        if (distance < nearest && distance < mark_size(canvas, i)) {
+            nearest = distance;
+            face = (int)i;
+        }
+    }
+    return face;
+}
+
+static gboolean marks_faces(LkCanvas *canvas)
+{
+    return canvas->quads->len > 1 && !canvas->comparing && (canvas->pointed_at || canvas->inviting);
+}
+
+/* Light within dark, to be seen on any photo; the chosen face's the stronger one. */
+static void draw_mark(LkCanvas *canvas, GtkSnapshot *snapshot, guint face)
+{
+    const LkQuad *quad = &g_array_index(canvas->quads, LkQuad, face);
+    const float width = face == canvas->chosen ? 3 : 1.5f, strength = face == canvas->chosen ? 1 : 0.75f;
+    const GdkRGBA light = {1, 1, 1, strength}, dark = {0, 0, 0, 0.35f * strength};
+    const float size = (float)mark_size(canvas, face);
+    graphene_point_t place;
+    GskRoundedRect outer, inner;
+
+    lk_canvas_get_face_place(canvas, face, &place);
+    gsk_rounded_rect_init_from_rect(&outer, &GRAPHENE_RECT_INIT(-size, -size, 2 * size, 2 * size), size / 4);
+    inner = outer;
+    gsk_rounded_rect_shrink(&inner, 1, 1, 1, 1);
+    gtk_snapshot_save(snapshot);
+    gtk_snapshot_translate(snapshot, &place);
+    gtk_snapshot_rotate(snapshot, (float)(atan2(quad->x[1], quad->x[0]) * 180 / G_PI));
+    gtk_snapshot_append_border(snapshot, &outer, (float[]){width + 2, width + 2, width + 2, width + 2},
+                               (GdkRGBA[]){dark, dark, dark, dark});
+    gtk_snapshot_append_border(snapshot, &inner, (float[]){width, width, width, width},
+                               (GdkRGBA[]){light, light, light, light});
+    gtk_snapshot_restore(snapshot);
+}
+
 /* ---- input --------------------------------------------------------------------------------------- */
 
 static void pan(LkCanvas *canvas, double dx, double dy)
@@ -199,8 +338,19 @@ static void pan(LkCanvas *canvas, double dx, double dy)
 
 static void on_motion(GtkEventControllerMotion *motion, double x, double y, LkCanvas *canvas)
 {
+    int face = face_at(canvas, x, y);
+
     canvas->pointer_x = x;
     canvas->pointer_y = y;
+    gtk_widget_set_cursor_from_name(GTK_WIDGET(canvas),
+                                    face >= 0 && (guint)face != canvas->chosen ? "pointer" : NULL);
+}
+
+static void on_pointer(GObject *motion, GParamSpec *pspec, LkCanvas *canvas)
+{
+    canvas->pointed_at = gtk_event_controller_motion_contains_pointer(GTK_EVENT_CONTROLLER_MOTION(motion));
+    if (canvas->quads->len > 1)
+        gtk_widget_queue_draw(GTK_WIDGET(canvas));
 }
 
 /* A wheel zooms; a touchpad's two fingers pan, with Ctrl they zoom too. */
@@ -245,12 +395,24 @@ static void on_pinch(GtkGestureZoom *pinch, double factor, LkCanvas *canvas)
 
 static void on_pressed(GtkGestureClick *click, int n_press, double x, double y, LkCanvas *canvas)
 {
+    canvas->press_x = x;
+    canvas->press_y = y;
     if (n_press != 2)
         return;
     if (canvas->view.fitted)
         zoom_at(canvas, 1, x, y);
     else
         lk_canvas_zoom_to_fit(canvas);
+}
+
+/* Not the end of a drag, which moves the picture. */
+static void on_released(GtkGestureClick *click, int n_press, double x, double y, LkCanvas *canvas)
+{
+    int face = face_at(canvas, x, y);
+
+    if (n_press == 1 && face >= 0 && (guint)face != canvas->chosen &&
+        hypot(x - canvas->press_x, y - canvas->press_y) < STILL)
+        g_signal_emit(canvas, face_clicked_signal, 0, (guint)face);
 }
 
 static gboolean on_arrow(GtkWidget *widget, GVariant *args, gpointer data)
@@ -271,12 +433,14 @@ static void add_controllers(LkCanvas *canvas)
                *click = gtk_gesture_click_new();
 
     g_signal_connect(motion, "motion", G_CALLBACK(on_motion), canvas);
+    g_signal_connect(motion, "notify::contains-pointer", G_CALLBACK(on_pointer), canvas);
     g_signal_connect(scroll, "scroll", G_CALLBACK(on_scroll), canvas);
     g_signal_connect(drag, "drag-begin", G_CALLBACK(on_drag_begin), canvas);
     g_signal_connect(drag, "drag-update", G_CALLBACK(on_drag_update), canvas);
     g_signal_connect(pinch, "begin", G_CALLBACK(on_pinch_begin), canvas);
     g_signal_connect(pinch, "scale-changed", G_CALLBACK(on_pinch), canvas);
     g_signal_connect(click, "pressed", G_CALLBACK(on_pressed), canvas);
+    g_signal_connect(click, "released", G_CALLBACK(on_released), canvas);
     gtk_gesture_group(drag, click);
     gtk_widget_add_controller(widget, motion);
     gtk_widget_add_controller(widget, scroll);
@@ -299,8 +463,13 @@ static void lk_canvas_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
     if (canvas->comparing)
         return;
     /* After the photo's detail, which may be there first: the edit never vanishes while one pans. */
-    lk_tile_snapshot(canvas->over.whole, snapshot, &bounds);
-    lk_tile_snapshot(canvas->over.detail, snapshot, &bounds);
+    for (guint i = 0; i < canvas->pieces->len; i++) {
+        const Layer *over = &g_array_index(canvas->pieces, Piece, i).layer;
+        lk_tile_snapshot(over->whole, snapshot, &bounds);
+        lk_tile_snapshot(over->detail, snapshot, &bounds);
+    }
+    for (guint i = 0; marks_faces(canvas) && i < canvas->quads->len; i++)
+        draw_mark(canvas, snapshot, i);
 }
 
 static void resize(LkCanvas *canvas)
@@ -330,11 +499,10 @@ static void lk_canvas_dispose(GObject *object)
     LkCanvas *canvas = LK_CANVAS(object);
 
     g_clear_pointer(&canvas->photo, lk_photo_unref);
-    g_clear_pointer(&canvas->piece, lk_photo_unref);
+    g_clear_pointer(&canvas->pieces, g_array_unref);
+    g_clear_pointer(&canvas->quads, g_array_unref);
     g_clear_object(&canvas->under.whole);
     g_clear_object(&canvas->under.detail);
-    g_clear_object(&canvas->over.whole);
-    g_clear_object(&canvas->over.detail);
     G_OBJECT_CLASS(lk_canvas_parent_class)->dispose(object);
 }
 
@@ -346,6 +514,8 @@ static void lk_canvas_class_init(LkCanvasClass *klass)
     widget_class->snapshot = lk_canvas_snapshot;
     widget_class->size_allocate = lk_canvas_size_allocate;
     widget_class->measure = lk_canvas_measure;
+    face_clicked_signal = g_signal_new("face-clicked", LK_TYPE_CANVAS, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                       G_TYPE_NONE, 1, G_TYPE_UINT);
     gtk_widget_class_set_css_name(widget_class, "canvas");
     gtk_widget_class_set_accessible_role(widget_class, GTK_ACCESSIBLE_ROLE_IMG);
     gtk_widget_class_add_binding(widget_class, GDK_KEY_Left, 0, on_arrow, "(ii)", 1, 0);
@@ -359,7 +529,9 @@ static void lk_canvas_init(LkCanvas *canvas)
     canvas->view.fitted = TRUE;
     canvas->view.scale = 1;
     canvas->under = (Layer){tile_new(canvas), tile_new(canvas)};
-    canvas->over = (Layer){tile_new(canvas), tile_new(canvas)};
+    canvas->pieces = g_array_new(FALSE, TRUE, sizeof(Piece));
+    g_array_set_clear_func(canvas->pieces, clear_piece);
+    canvas->quads = g_array_new(FALSE, FALSE, sizeof(LkQuad));
     add_controllers(canvas);
     gtk_widget_set_focusable(GTK_WIDGET(canvas), TRUE);
     gtk_widget_set_overflow(GTK_WIDGET(canvas), GTK_OVERFLOW_HIDDEN);

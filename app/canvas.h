@@ -4,11 +4,12 @@
  * place the original for as long as one compares.
  *
  * Drag pans, the wheel and pinching zoom at the pointer, a double click goes between fitted and 1:1, arrow
- * keys pan.
+ * keys pan. Where a photo has several faces their places are marked while the pointer is over it, and until one was chosen or
+ * edited; a click on one asks for it.
  */
 #pragma once
 
-#include "photo.h"
+#include "align.h"
 
 #include <gtk/gtk.h>
 
@@ -17,14 +18,18 @@ G_BEGIN_DECLS
 #define LK_TYPE_CANVAS (lk_canvas_get_type())
 G_DECLARE_FINAL_TYPE(LkCanvas, lk_canvas, LK, CANVAS, GtkWidget)
 
+/* Signal "face-clicked" (guint face): on one that is not the chosen one. */
 GtkWidget *lk_canvas_new(void);
 
-/* Keep a reference; NULL: nothing. A photo of another size than the one before is shown fitted. A piece is what takes the
- * photo's place at (x, y); another photo takes it away. */
+/* Keep a reference; NULL: nothing. A photo of another size than the one before is shown fitted. Pieces, which
+ * lie apart from each other, are what takes the photo's place at (x, y); another photo takes them away. */
 void lk_canvas_set_photo(LkCanvas *canvas, LkPhoto *photo);
-void lk_canvas_set_piece(LkCanvas *canvas, LkPhoto *piece, guint x, guint y);
+void lk_canvas_set_piece(LkCanvas *canvas, guint index, LkPhoto *piece, guint x, guint y);
 
-/* Whether the photo is shown without the piece. */
+/* Where the photo's faces are (copied), and which of them is chosen; another photo has none. */
+void lk_canvas_set_faces(LkCanvas *canvas, const LkQuad *quads, guint n, guint chosen);
+
+/* Whether the photo is shown without the pieces. */
 void lk_canvas_set_comparing(LkCanvas *canvas, gboolean comparing);
 gboolean lk_canvas_get_comparing(LkCanvas *canvas);
 
@@ -34,5 +39,8 @@ void lk_canvas_zoom_by(LkCanvas *canvas, double factor); /* around the middle */
 
 /* Where the photo is, in the widget's coordinates; FALSE if there is none. */
 gboolean lk_canvas_get_picture_bounds(LkCanvas *canvas, graphene_rect_t *bounds);
+
+/* The middle of a face, in the widget's coordinates; FALSE if there is none of this index. */
+gboolean lk_canvas_get_face_place(LkCanvas *canvas, guint face, graphene_point_t *place);
 
 G_END_DECLS

@@ -70,15 +70,28 @@ static void opening_free(Opening *opening)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Opening, opening_free)
 
-static void show_photo(LkWindow *window, GFile *file)
+void lk_window_show_name(LkWindow *window)
 {
-    g_autofree char *name = g_file_get_basename(file);
+    g_autofree char *name = g_file_get_basename(window->file);
     g_autofree char *shown = g_filename_display_name(name);
+    guint n_faces;
 
-    g_set_object(&window->file, file);
+    lk_session_get_quads(window->session, &n_faces);
+    if (n_faces > 1) {
+        g_autofree char *file = g_steal_pointer(&shown);
+        /* Translators: a file's name, the number of the chosen face in it, and how many there are */
+        shown =
+            g_strdup_printf(_("%s, face %u of %u"), file, lk_session_get_face(window->session) + 1, n_faces);
+    }
     adw_window_title_set_subtitle(window->title, shown);
     gtk_accessible_update_property(GTK_ACCESSIBLE(window->canvas), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, shown,
                                    -1);
+}
+
+static void show_photo(LkWindow *window, GFile *file)
+{
+    g_set_object(&window->file, file);
+    lk_window_show_name(window);
     lk_window_show_picture(window);
     lk_window_start_values(window);
 }
@@ -199,6 +212,47 @@ static void on_cancel(GSimpleAction *action, GVariant *parameter, gpointer data)
         g_cancellable_cancel(window->cancellable);
     if (window->model_cancellable != NULL)
         g_cancellable_cancel(window->model_cancellable);
+    if (window->face_cancellable != NULL)
+        g_cancellable_cancel(window->face_cancellable);
+}
+
+/* ---- faces --------------------------------------------------------------------------------------- */
+
+static void on_face_chosen(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(LkWindow) window = data;
+    g_autoptr(GError) error = NULL;
+    gboolean chosen = lk_session_choose_face_finish(LK_SESSION(source), result, &error);
+
+    if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session == NULL)
+        return;
+    if (!chosen) {
+        if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) &&
+            !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BUSY))
+            lk_window_show_message(window, error->message);
+        return;
+    }
+    lk_window_show_name(window);
+    lk_window_show_picture(window);
+    lk_window_show_face(window);
+}
+
+void lk_window_choose_face(LkWindow *window, guint face)
+{
+    g_clear_object(&window->face_cancellable);
+    window->face_cancellable = g_cancellable_new();
+    gtk_label_set_text(window->opening_text, _("Changing to another face"));
+    lk_session_choose_face_async(window->session, face, window->face_cancellable, on_face_chosen,
+                                 g_object_ref(window));
+}
+
+static void on_next_face(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+    LkWindow *window = data;
+    guint n_faces;
+
+    lk_session_get_quads(window->session, &n_faces);
+    lk_window_choose_face(window, (lk_session_get_face(window->session) + 1) % n_faces);
 }
 
 static void open_model(LkWindow *window, GFile *file)
@@ -313,12 +367,17 @@ void lk_window_update_actions(LkWindow *window)
     static const char *const of_photo[] = {"export",   "export-to", "compare",    "zoom-in",
                                            "zoom-out", "zoom-fit",  "zoom-pixels"};
     gboolean photo = lk_window_has_photo(window);
+    gboolean idle = photo && lk_session_get_state(window->session) != LK_SESSION_OPENING;
+    guint n_faces = 0;
 
+    if (photo)
+        lk_session_get_quads(window->session, &n_faces);
     for (guint i = 0; i < G_N_ELEMENTS(of_photo); i++)
         enable(window, of_photo[i], photo);
     enable(window, "open", window->session != NULL);
     enable(window, "open-sample", window->session != NULL && window->sample != NULL);
-    enable(window, "inversion", photo && lk_session_get_state(window->session) != LK_SESSION_OPENING);
+    enable(window, "inversion", idle);
+    enable(window, "next-face", idle && n_faces > 1);
     enable(window, "search", photo && lk_panel_can_search(window->panel));
     enable(window, "import", window->import == NULL);
     enable(window, "import-folder", window->import == NULL);
@@ -340,6 +399,7 @@ void lk_window_add_actions(LkWindow *window)
         {"undo", on_undo},
         {"redo", on_redo},
         {"reset", on_reset},
+        {"next-face", on_next_face},
         {"compare", NULL, NULL, "false", on_compare_changed},
         {"zoom-in", on_zoom_in},
         {"zoom-out", on_zoom_out},

@@ -38,11 +38,13 @@ struct _LkWindow {
     char *sample;                    /* path of a sample photo, NULL if there is none */
     char *device;                    /* NULL: automatic */
     LkSession *session;              /* NULL until the model is read */
-    LkHistory *history;              /* as long as there is a session */
+    GPtrArray *histories;            /* of LkHistory, by the photo's faces; NULL: not chosen yet */
+    LkHistory *history;              /* of the chosen face, one of them; as long as there is a session */
     GFile *waiting;                  /* to open once there is a session */
     GFile *file;                     /* of the photo that is open */
     GCancellable *cancellable;       /* of the photo being opened */
     GCancellable *model_cancellable; /* of the newest change of the model */
+    GCancellable *face_cancellable;  /* of the newest choice of a face */
     gpointer loading;                /* the newest task that reads a model file, or NULL; not owned */
     LkWindowImport *import;          /* NULL: none */
     GtkFileChooserNative *chooser;
@@ -51,17 +53,20 @@ struct _LkWindow {
 
 /* window.c */
 void lk_window_start_session(LkWindow *window, LkModel *model);
-void lk_window_start_values(LkWindow *window); /* neutral ones, with nothing to undo */
+void lk_window_start_values(LkWindow *window); /* neutral ones, with nothing to undo, of all faces */
+void lk_window_show_face(LkWindow *window);    /* the values and the history of the chosen one */
 void lk_window_show_error(LkWindow *window, const char *title, const char *message, gboolean about_model);
 void lk_window_show_message(LkWindow *window, const char *text);
 void lk_window_update_actions(LkWindow *window);
 void lk_window_show_values(LkWindow *window);
-void lk_window_show_picture(LkWindow *window); /* the session's photo with its piece */
+void lk_window_show_picture(LkWindow *window); /* the session's photo with its pieces and faces */
 gboolean lk_window_has_photo(LkWindow *window);
 
 /* window-actions.c */
 void lk_window_add_actions(LkWindow *window);
 void lk_window_open_now(LkWindow *window, GFile *file);
+void lk_window_choose_face(LkWindow *window, guint face);
+void lk_window_show_name(LkWindow *window); /* of the photo that is open, and which of its faces is chosen */
 
 /* A file chooser in place of the one before, if one is open; func gets the file that was chosen. */
 typedef void (*LkWindowFileFunc)(LkWindow *window, GFile *file);

@@ -74,11 +74,23 @@ static float *read_values(LkWindow *window, float (*get)(LkSession *session, gui
 
 void lk_window_start_values(LkWindow *window)
 {
+    guint n_faces;
+
+    lk_session_get_quads(window->session, &n_faces);
+    g_ptr_array_set_size(window->histories, 0);
+    g_ptr_array_set_size(window->histories, (int)MAX(n_faces, 1));
+    lk_window_show_face(window);
+}
+
+void lk_window_show_face(LkWindow *window)
+{
     guint n = lk_model_n_directions(lk_session_get_model(window->session));
     g_autofree float *neutral = read_values(window, lk_session_get_neutral);
+    gpointer *history = &g_ptr_array_index(window->histories, lk_session_get_face(window->session));
 
-    lk_history_free(window->history);
-    window->history = lk_history_new(n, neutral);
+    if (*history == NULL)
+        *history = lk_history_new(n, neutral);
+    window->history = *history;
     for (guint i = 0; i < n; i++)
         lk_panel_set_neutral(window->panel, i, neutral[i]);
     lk_window_show_values(window);
@@ -104,14 +116,23 @@ static void on_slider_changed(LkPanel *panel, guint direction, double value, gbo
 
 void lk_window_show_picture(LkWindow *window)
 {
-    guint x, y;
-    LkPhoto *piece = lk_session_get_piece(window->session, &x, &y);
+    guint n, x, y;
+    const LkQuad *quads = lk_session_get_quads(window->session, &n);
 
     lk_canvas_set_photo(window->canvas, lk_session_get_photo(window->session));
-    lk_canvas_set_piece(window->canvas, piece, x, y);
+    lk_canvas_set_faces(window->canvas, quads, n, lk_session_get_face(window->session));
+    for (guint i = 0; i < n; i++) {
+        LkPhoto *piece = lk_session_get_piece(window->session, i, &x, &y);
+        lk_canvas_set_piece(window->canvas, i, piece, x, y);
+    }
 }
 
-static void on_picture(LkSession *session, LkPhoto *piece, LkPhoto *face, LkWindow *window)
+static void on_face_clicked(LkCanvas *canvas, guint face, LkWindow *window)
+{
+    lk_window_choose_face(window, face);
+}
+
+static void on_picture(LkSession *session, LkPhoto *face, LkWindow *window)
 {
     lk_window_show_picture(window);
 }
@@ -282,16 +303,20 @@ static void lk_window_dispose(GObject *object)
         g_cancellable_cancel(window->cancellable);
     if (window->model_cancellable != NULL)
         g_cancellable_cancel(window->model_cancellable);
+    if (window->face_cancellable != NULL)
+        g_cancellable_cancel(window->face_cancellable);
     lk_window_forget_import(window);
     g_clear_object(&window->cancellable);
     g_clear_object(&window->model_cancellable);
+    g_clear_object(&window->face_cancellable);
     g_clear_object(&window->chooser);
     g_clear_pointer(&window->export_dialog, gtk_window_destroy);
     g_clear_object(&window->session);
     g_clear_object(&window->settings);
     g_clear_object(&window->waiting);
     g_clear_object(&window->file);
-    g_clear_pointer(&window->history, lk_history_free);
+    window->history = NULL;
+    g_clear_pointer(&window->histories, g_ptr_array_unref);
     g_clear_pointer(&window->sample, g_free);
     g_clear_pointer(&window->device, g_free);
     G_OBJECT_CLASS(lk_window_parent_class)->dispose(object);
@@ -332,6 +357,7 @@ static void lk_window_class_init(LkWindowClass *klass)
     gtk_widget_class_bind_template_callback(widget_class, on_active_changed);
     gtk_widget_class_bind_template_callback(widget_class, on_compare_pressed);
     gtk_widget_class_bind_template_callback(widget_class, on_detail_changed);
+    gtk_widget_class_bind_template_callback(widget_class, on_face_clicked);
     gtk_widget_class_bind_template_callback(widget_class, on_key_pressed);
     gtk_widget_class_bind_template_callback(widget_class, on_key_released);
     gtk_widget_class_bind_template_callback(widget_class, on_slider_changed);
@@ -348,6 +374,7 @@ static void add_drop_target(LkWindow *window)
 static void lk_window_init(LkWindow *window)
 {
     gtk_widget_init_template(GTK_WIDGET(window));
+    window->histories = g_ptr_array_new_with_free_func((GDestroyNotify)lk_history_free);
     g_signal_connect(window->opening, "notify::child-revealed", G_CALLBACK(on_opening_faded), NULL);
     g_signal_connect_swapped(gtk_menu_button_get_popover(window->menu_button), "show",
                              G_CALLBACK(lk_window_list_models), window);

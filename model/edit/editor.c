@@ -24,9 +24,11 @@ struct _LkEditor {
     LkPhoto *photo; /* NULL: none is open */
     LkPhoto *crop;  /* the photo's face as the encoder sees it, input x input; NULL: it was saved */
     LkInversion *saved;
-    LkQuad quad;  /* the face's square */
+    GArray *quads;  /* of LkQuad: the faces */
+    gboolean found; /* quads are all that opening with open_mode finds */
+    LkOpenMode open_mode;
+    LkQuad quad;  /* the square of the face that is open */
     LkQuad place; /* where the crop of it lies in the photo: what is generated belongs there */
-    guint n_faces;
     float *w_plus;
     float *inverting; /* room for the next photo's w_plus, so that the old one survives a failure */
     LkEdit *edit;
@@ -149,6 +151,7 @@ void lk_editor_free(LkEditor *editor)
     lk_photo_unref(editor->photo);
     lk_photo_unref(editor->crop);
     lk_inversion_free(editor->saved);
+    g_clear_pointer(&editor->quads, g_array_unref);
     lk_model_unref(editor->model);
     g_free(editor->w_plus);
     g_free(editor->inverting);
@@ -185,7 +188,12 @@ LkPhoto *lk_editor_photo(const LkEditor *editor)
 
 guint lk_editor_n_faces(const LkEditor *editor)
 {
-    return editor->n_faces;
+    return editor->quads != NULL ? editor->quads->len : 0;
+}
+
+GArray *lk_editor_quads(const LkEditor *editor)
+{
+    return editor->quads;
 }
 
 const LkQuad *lk_editor_quad(const LkEditor *editor)
@@ -211,46 +219,59 @@ static gboolean check_square(LkPhoto *photo, GError **error)
     return FALSE;
 }
 
-static gboolean find_face(LkEditor *editor, LkPhoto *photo, guint face, LkQuad *quad, guint *n_faces,
-                          GCancellable *cancellable, GError **error)
+static GArray *find_faces(LkEditor *editor, LkPhoto *photo, GCancellable *cancellable, GError **error)
 {
     g_autoptr(GArray) faces = NULL;
+    GArray *quads;
 
     if (editor->finder == NULL)
         editor->finder = lk_face_finder_new(editor->gpu, error);
     if (editor->finder == NULL)
-        return FALSE;
+        return NULL;
     faces = lk_face_finder_find(editor->finder, photo, cancellable, error);
     if (faces == NULL)
-        return FALSE;
-    if (face >= faces->len) {
-        g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE,
-                    faces->len == 1 ? "Face %u was asked for, but the picture shows %u face."
-                                    : "Face %u was asked for, but the picture shows %u faces.",
-                    face + 1, faces->len);
-        return FALSE;
+        return NULL;
+    quads = g_array_sized_new(FALSE, FALSE, sizeof(LkQuad), faces->len);
+    for (guint i = 0; i < faces->len; i++) {
+        const LkQuad quad = lk_quad_from_landmarks(g_array_index(faces, LkFace, i).landmarks);
+        g_array_append_val(quads, quad);
     }
-    *quad = lk_quad_from_landmarks(g_array_index(faces, LkFace, face).landmarks);
-    *n_faces = faces->len;
-    return TRUE;
+    return quads;
 }
 
-/* The face's square, and its content as the encoder wants it; NULL on error. */
-static LkPhoto *crop_face(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face, LkQuad *quad,
-                          guint *n_faces, GCancellable *cancellable, GError **error)
+/* The faces' squares; NULL on error. */
+static GArray *place_faces(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, GCancellable *cancellable,
+                           GError **error)
+{
+    if (photo == editor->photo && editor->found && mode == editor->open_mode)
+        return g_array_ref(editor->quads);
+    if (mode == LK_OPEN_DETECT)
+        return find_faces(editor, photo, cancellable, error);
+    if (!check_square(photo, error))
+        return NULL;
+
+    const LkQuad whole = lk_quad_whole(photo);
+    GArray *quads = g_array_new(FALSE, FALSE, sizeof(LkQuad));
+    return g_array_append_val(quads, whole);
+}
+
+static gboolean check_face(const GArray *quads, guint face, GError **error)
+{
+    if (face < quads->len)
+        return TRUE;
+    g_set_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE,
+                quads->len == 1 ? "Face %u was asked for, but the picture shows %u face."
+                                : "Face %u was asked for, but the picture shows %u faces.",
+                face + 1, quads->len);
+    return FALSE;
+}
+
+/* The face's square as the encoder wants it. */
+static LkPhoto *crop_face(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, const LkQuad *quad)
 {
     const guint side = lk_model_config(editor->model)->input;
 
-    if (mode == LK_OPEN_ALIGNED) {
-        if (!check_square(photo, error))
-            return NULL;
-        *quad = lk_quad_whole(photo);
-        *n_faces = 1;
-        return lk_photo_resize(photo, side, side);
-    }
-    if (!find_face(editor, photo, face, quad, n_faces, cancellable, error))
-        return NULL;
-    return lk_crop(photo, quad, side);
+    return mode == LK_OPEN_ALIGNED ? lk_photo_resize(photo, side, side) : lk_crop(photo, quad, side);
 }
 
 /* The net has the photo; its code is in editor->inverting. One of crop and saved is NULL. */
@@ -276,19 +297,20 @@ static void set_photo(LkEditor *editor, LkPhoto *photo, LkPhoto *crop, LkInversi
 gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
                         GCancellable *cancellable, GError **error)
 {
+    g_autoptr(GArray) quads = place_faces(editor, photo, mode, cancellable, error);
     g_autoptr(LkPhoto) crop = NULL;
-    LkQuad quad;
-    guint n_faces;
 
-    crop = crop_face(editor, photo, mode, face, &quad, &n_faces, cancellable, error);
-    if (crop == NULL)
+    if (quads == NULL || !check_face(quads, face, error))
         return FALSE;
-
+    crop = crop_face(editor, photo, mode, &g_array_index(quads, LkQuad, face));
     if (!invert(editor, crop, editor->inverting, cancellable, error))
         return FALSE;
 
-    set_photo(editor, photo, g_steal_pointer(&crop), NULL, &quad);
-    editor->n_faces = n_faces;
+    set_photo(editor, photo, g_steal_pointer(&crop), NULL, &g_array_index(quads, LkQuad, face));
+    g_clear_pointer(&editor->quads, g_array_unref);
+    editor->quads = g_steal_pointer(&quads);
+    editor->found = TRUE;
+    editor->open_mode = mode;
     return TRUE;
 }
 
@@ -312,7 +334,9 @@ gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *qu
     memcpy(editor->inverting, inversion->w_plus,
            (gsize)inversion->rows * inversion->width * sizeof *inversion->w_plus);
     set_photo(editor, photo, NULL, lk_inversion_copy(inversion), quad);
-    editor->n_faces = 1;
+    g_clear_pointer(&editor->quads, g_array_unref);
+    editor->quads = g_array_append_vals(g_array_new(FALSE, FALSE, sizeof *quad), quad, 1);
+    editor->found = FALSE;
     return TRUE;
 }
 

@@ -41,7 +41,8 @@ typedef enum {
 } LkOpenMode;
 
 /* Inverts a photo's face: its index among the found faces, largest first (0 with LK_OPEN_ALIGNED). The editor
- * keeps a reference. On error, or when cancelled, the photo opened before stays. LK_PHOTO_ERROR_NO_FACE where
+ * keeps a reference. Another face of the photo that is open is not looked for again: choosing it takes the inversion alone.
+ * On error, or when cancelled, the photo and face opened before stay. LK_PHOTO_ERROR_NO_FACE where
  * there is no such face, LK_PHOTO_ERROR_SIZE where an aligned crop is not square. */
 gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
                         GCancellable *cancellable, GError **error);
@@ -53,7 +54,8 @@ gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *qu
 LkInversion *lk_editor_save_inversion(LkEditor *editor, GCancellable *cancellable, GError **error);
 LkPhoto *lk_editor_photo(const LkEditor *editor); /* NULL before a photo is open; owned by the editor */
 guint lk_editor_n_faces(const LkEditor *editor);
-const LkQuad *lk_editor_quad(const LkEditor *editor);  /* where the face is in the photo */
+const LkQuad *lk_editor_quad(const LkEditor *editor); /* where the face is in the photo */
+GArray *lk_editor_quads(const LkEditor *editor); /* the same of all faces; owned by the editor, immutable */
 const float *lk_editor_w_plus(const LkEditor *editor); /* of the inversion, num_ws x w_dim */
 
 /* The values at which nothing changes, one per direction of the model: edit.h. They belong to the photo that is open. */

@@ -10,6 +10,14 @@
  * than the pause between two events of a moving hand, shorter than anyone calls a wait. */
 enum { REST_TIME = 80 };
 
+/* A face that is not chosen now. */
+typedef struct {
+    gboolean was_chosen; /* FALSE: the rest says nothing */
+    float *values;
+    LkInversionMode mode;
+    double detail;
+} Face;
+
 struct _LkSession {
     GObject parent_instance;
 
@@ -18,14 +26,16 @@ struct _LkSession {
     LkModel *model;
     guint n_values;
     GPtrArray *jobs;     /* all that the worker has; not owned */
-    LkJob *opening;      /* the newest of a photo or a model, or NULL */
+    LkJob *opening;      /* the newest of a photo, a face or a model, or NULL */
     LkJob *making;       /* the picture being made, or NULL */
     GSource *rest_timer; /* or NULL */
 
     LkOriginal *original;
     gboolean has_picture; /* of this photo and model */
-    LkPhoto *piece;       /* what it changes, or NULL: nothing */
-    guint piece_x, piece_y;
+    GArray *pieces;       /* of LkPiece, as many as faces: what it changes */
+    GArray *quads;        /* of LkQuad */
+    GArray *faces;        /* of Face */
+    guint face;           /* the chosen one: the following are its own */
     float *values;
     float *neutral;
     LkInversionMode mode;
@@ -40,7 +50,7 @@ struct _LkSession {
     gboolean modified;
 };
 
-enum { PROP_STATE = 1, PROP_MODIFIED, PROP_MODE, PROP_DETAIL, PROP_MODEL, N_PROPERTIES };
+enum { PROP_STATE = 1, PROP_MODIFIED, PROP_MODE, PROP_DETAIL, PROP_FACE, PROP_MODEL, N_PROPERTIES };
 enum { PICTURE, FAILED, HALF_PRECISION, N_SIGNALS };
 
 static GParamSpec *properties[N_PROPERTIES];
@@ -145,11 +155,29 @@ static void set_detail(LkSession *self, double detail)
     notify(self, PROP_DETAIL);
 }
 
-static void forget_picture(LkSession *self)
+static void set_face(LkSession *self, guint face)
 {
-    g_clear_pointer(&self->piece, lk_photo_unref);
+    if (face == self->face)
+        return;
+    self->face = face;
+    notify(self, PROP_FACE);
+}
+
+static void clear_face(gpointer face)
+{
+    g_clear_pointer(&((Face *)face)->values, g_free);
+}
+
+/* None is edited. quads: NULL: there are none. */
+static void start_faces(LkSession *self, GArray *quads)
+{
+    g_clear_pointer(&self->quads, g_array_unref);
+    self->quads = quads != NULL ? g_array_ref(quads) : g_array_new(FALSE, FALSE, sizeof(LkQuad));
+    g_array_set_size(self->faces, 0);
+    g_array_set_size(self->faces, self->quads->len);
+    g_clear_pointer(&self->pieces, g_array_unref);
+    self->pieces = lk_pieces_new(self->quads->len);
     self->has_picture = FALSE;
-    self->made_is_valid = FALSE;
 }
 
 /* neutral: NULL: all 0. */
@@ -160,7 +188,7 @@ static void start_at(LkSession *self, const float *neutral)
     else
         memset(self->neutral, 0, values_size(self));
     memcpy(self->values, self->neutral, values_size(self));
-    forget_picture(self);
+    self->made_is_valid = FALSE;
 }
 
 static void take_model(LkSession *self, LkModel *model)
@@ -173,6 +201,7 @@ static void take_model(LkSession *self, LkModel *model)
     self->values = g_renew(float, self->values, self->n_values + 1);
     self->neutral = g_renew(float, self->neutral, self->n_values + 1);
     self->made = g_renew(float, self->made, self->n_values + 1);
+    start_faces(self, NULL);
     start_at(self, NULL);
 }
 
@@ -259,10 +288,58 @@ static void open_done(LkSession *self, LkJob *job)
     if (job->error == NULL) {
         lk_original_unref(self->original);
         self->original = lk_original_ref(job->original);
+        start_faces(self, job->quads);
         start_at(self, job->neutral);
+        set_face(self, 0);
         set_mode(self, LK_INVERSION_STYLERES);
         set_detail(self, LK_DETAIL_DEFAULT);
         notify_modified(self);
+    }
+    make_missing_picture(self);
+    return_task(job);
+}
+
+static void take_pieces(LkSession *self, LkJob *job)
+{
+    g_clear_pointer(&self->pieces, g_array_unref);
+    self->pieces = g_array_ref(job->pieces);
+}
+
+static void leave_face(LkSession *self, LkJob *job)
+{
+    Face *left = &g_array_index(self->faces, Face, job->left);
+
+    g_free(left->values);
+    left->values = g_memdup2(job->values, values_size(self));
+    left->was_chosen = TRUE;
+    left->mode = job->mode;
+    left->detail = job->detail;
+}
+
+static void enter_face(LkSession *self, LkJob *job)
+{
+    const Face *face = &g_array_index(self->faces, Face, job->face);
+
+    start_at(self, job->neutral);
+    if (face->was_chosen)
+        memcpy(self->values, face->values, values_size(self));
+    /* Before the properties of the face. */
+    set_face(self, job->face);
+    set_mode(self, face->was_chosen ? face->mode : LK_INVERSION_STYLERES);
+    set_detail(self, face->was_chosen ? face->detail : LK_DETAIL_DEFAULT);
+    notify_modified(self);
+}
+
+static void face_done(LkSession *self, LkJob *job)
+{
+    if (self->opening == job)
+        self->opening = NULL;
+    if (job->error == NULL) {
+        take_pieces(self, job);
+        /* An older choice may have been done after this one was asked for. */
+        if (job->left == self->face)
+            leave_face(self, job);
+        enter_face(self, job);
     }
     make_missing_picture(self);
     return_task(job);
@@ -274,6 +351,7 @@ static void model_done(LkSession *self, LkJob *job)
         self->opening = NULL;
     if (job->error == NULL) {
         take_model(self, job->model);
+        start_faces(self, job->quads);
         start_at(self, job->neutral);
         notify(self, PROP_MODEL);
         notify_modified(self);
@@ -294,10 +372,7 @@ static void picture_done(LkSession *self, LkJob *job)
         self->made_is_valid = TRUE;
     }
     if (job->error == NULL) {
-        lk_photo_unref(self->piece);
-        self->piece = job->piece != NULL ? lk_photo_ref(job->piece) : NULL;
-        self->piece_x = job->piece_x;
-        self->piece_y = job->piece_y;
+        take_pieces(self, job);
         self->has_picture = TRUE;
     }
     /* The next picture is started before this one is shown: the device need not wait for the window. */
@@ -305,7 +380,7 @@ static void picture_done(LkSession *self, LkJob *job)
     if (cancelled || self->worker == NULL)
         return;
     if (job->error == NULL)
-        g_signal_emit(self, signals[PICTURE], 0, job->piece, job->face);
+        g_signal_emit(self, signals[PICTURE], 0, job->picture);
     else
         g_signal_emit(self, signals[FAILED], 0, job->error->message);
 }
@@ -328,6 +403,9 @@ static void job_done(LkJob *job, gpointer data)
     switch (job->kind) {
     case LK_JOB_OPEN:
         open_done(self, job);
+        break;
+    case LK_JOB_FACE:
+        face_done(self, job);
         break;
     case LK_JOB_MODEL:
         model_done(self, job);
@@ -368,7 +446,6 @@ static void lk_session_dispose(GObject *object)
 
     lk_session_close(self);
     g_clear_pointer(&self->original, lk_original_unref);
-    g_clear_pointer(&self->piece, lk_photo_unref);
     G_OBJECT_CLASS(lk_session_parent_class)->dispose(object);
 }
 
@@ -377,6 +454,9 @@ static void lk_session_finalize(GObject *object)
     LkSession *self = LK_SESSION(object);
 
     g_ptr_array_unref(self->jobs);
+    g_array_unref(self->pieces);
+    g_array_unref(self->quads);
+    g_array_unref(self->faces);
     g_main_context_unref(self->context);
     lk_model_unref(self->model);
     g_free(self->values);
@@ -402,6 +482,9 @@ static void lk_session_get_property(GObject *object, guint id, GValue *value, GP
     case PROP_DETAIL:
         g_value_set_double(value, self->detail);
         break;
+    case PROP_FACE:
+        g_value_set_uint(value, self->face);
+        break;
     case PROP_MODEL:
         g_value_set_pointer(value, self->model);
         break;
@@ -425,11 +508,12 @@ static void lk_session_class_init(LkSessionClass *class)
     properties[PROP_MODE] =
         g_param_spec_enum("mode", NULL, NULL, LK_TYPE_INVERSION_MODE, LK_INVERSION_STYLERES, flags);
     properties[PROP_DETAIL] = g_param_spec_double("detail", NULL, NULL, 0, 1, LK_DETAIL_DEFAULT, flags);
+    properties[PROP_FACE] = g_param_spec_uint("face", NULL, NULL, 0, G_MAXUINT, 0, flags);
     properties[PROP_MODEL] = g_param_spec_pointer("model", NULL, NULL, flags);
     g_object_class_install_properties(object_class, N_PROPERTIES, properties);
 
     signals[PICTURE] = g_signal_new("picture", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                    G_TYPE_NONE, 2, G_TYPE_POINTER, G_TYPE_POINTER);
+                                    G_TYPE_NONE, 1, G_TYPE_POINTER);
     signals[FAILED] = g_signal_new("failed", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                    G_TYPE_NONE, 1, G_TYPE_STRING);
     signals[HALF_PRECISION] = g_signal_new("half-precision", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL,
@@ -440,6 +524,8 @@ static void lk_session_init(LkSession *self)
 {
     self->context = g_main_context_ref_thread_default();
     self->jobs = g_ptr_array_new();
+    self->faces = g_array_new(FALSE, TRUE, sizeof(Face));
+    g_array_set_clear_func(self->faces, clear_face);
     self->detail = LK_DETAIL_DEFAULT;
 }
 
@@ -478,12 +564,36 @@ LkOriginal *lk_session_get_original(LkSession *self)
     return self->original;
 }
 
-LkPhoto *lk_session_get_piece(LkSession *self, guint *x, guint *y)
+const LkQuad *lk_session_get_quads(LkSession *self, guint *n_faces)
 {
     g_return_val_if_fail(LK_IS_SESSION(self), NULL);
-    *x = self->piece_x;
-    *y = self->piece_y;
-    return self->piece;
+    *n_faces = self->quads->len;
+    return self->quads->len > 0 ? &g_array_index(self->quads, LkQuad, 0) : NULL;
+}
+
+guint lk_session_get_face(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), 0);
+    return self->face;
+}
+
+LkPhoto *lk_session_get_piece(LkSession *self, guint index, guint *x, guint *y)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self) && index < self->pieces->len, NULL);
+
+    const LkPiece *piece = &g_array_index(self->pieces, LkPiece, index);
+    *x = piece->x;
+    *y = piece->y;
+    return piece->photo;
+}
+
+static void copy_piece(guint8 *pixels, guint width, const LkPiece *piece)
+{
+    const gsize row = (gsize)lk_photo_width(piece->photo) * 4;
+
+    for (guint y = 0; y < lk_photo_height(piece->photo); y++)
+        memcpy(pixels + ((gsize)(piece->y + y) * width + piece->x) * 4,
+               lk_photo_pixels(piece->photo) + y * row, row);
 }
 
 LkPhoto *lk_session_copy_picture(LkSession *self)
@@ -492,15 +602,14 @@ LkPhoto *lk_session_copy_picture(LkSession *self)
 
     if (photo == NULL || !self->has_picture)
         return NULL;
-    if (self->piece == NULL)
-        return lk_photo_ref(photo);
 
     const guint width = lk_photo_width(photo), height = lk_photo_height(photo);
-    const gsize row = (gsize)lk_photo_width(self->piece) * 4;
     g_autofree guint8 *pixels = g_memdup2(lk_photo_pixels(photo), (gsize)width * height * 4);
-    for (guint y = 0; y < lk_photo_height(self->piece); y++)
-        memcpy(pixels + ((gsize)(self->piece_y + y) * width + self->piece_x) * 4,
-               lk_photo_pixels(self->piece) + y * row, row);
+    for (guint i = 0; i < self->pieces->len; i++) {
+        const LkPiece *piece = &g_array_index(self->pieces, LkPiece, i);
+        if (piece->photo != NULL)
+            copy_piece(pixels, width, piece);
+    }
     return lk_photo_new(width, height, pixels);
 }
 
@@ -560,6 +669,39 @@ gboolean lk_session_open_finish(LkSession *self, GAsyncResult *result, GError **
 {
     g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
     g_return_val_if_fail(g_async_result_is_tagged(result, lk_session_open_async), FALSE);
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+/* FALSE: the task is answered. */
+static gboolean can_choose_face(LkSession *self, GTask *task)
+{
+    if (self->opening == NULL || self->opening->kind == LK_JOB_FACE)
+        return TRUE;
+    g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_BUSY, "A photo is being opened.");
+    return FALSE;
+}
+
+void lk_session_choose_face_async(LkSession *self, guint face, GCancellable *cancellable,
+                                  GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(face < self->quads->len);
+
+    g_autoptr(GTask) task = task_new(self, lk_session_choose_face_async, callback, user_data);
+    if (!can_choose_face(self, task))
+        return;
+
+    LkJob *job = job_with_values(self, LK_JOB_FACE, cancellable);
+    job->face = face;
+    job->left = self->face;
+    job->make_left = !values_are_made(self);
+    submit_opening(self, job, task);
+}
+
+gboolean lk_session_choose_face_finish(LkSession *self, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
+    g_return_val_if_fail(g_async_result_is_tagged(result, lk_session_choose_face_async), FALSE);
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 

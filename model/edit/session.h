@@ -10,15 +10,17 @@
  *
  * Signals:
  *
- * "picture" (LkPhoto *piece, LkPhoto *face): a new picture. piece: the rectangle of the photo that the edit changes, as it is
- * with the edit, at lk_session_get_piece's place; NULL: the picture is the photo. face: the network's bare picture
+ * "picture" (LkPhoto *face): a new picture, lk_session_get_piece's. face: the network's bare picture
  *
  * "failed" (const char *message): a picture could not be made; the previous one stays
  *
  * "half-precision" (): emitted once: the device's memory did not suffice, and the networks go on with half precision
  *
  * Properties (read-only, notify): "state" (LkSessionState), "modified" (boolean: some value is not the neutral one),
- * "mode" (LkInversionMode), "detail" (double), "model" (LkModel *)
+ * "mode" (LkInversionMode), "detail" (double), "face" (uint), "model" (LkModel *)
+ *
+ * A photo may have several faces. One is chosen: values, modified, mode and detail are its own, and changing them changes it
+ * alone; picture and export show the edits of all.
  */
 #pragma once
 
@@ -30,7 +32,7 @@ G_BEGIN_DECLS
 
 typedef enum {
     LK_SESSION_EMPTY,   /* no photo */
-    LK_SESSION_OPENING, /* a photo or another model: networks loading, face finding, inversion */
+    LK_SESSION_OPENING, /* a photo, face or model: networks loading, face finding, inversion */
     LK_SESSION_READY,   /* photo open, nothing running */
     LK_SESSION_BUSY,    /* photo open, a picture is being made */
 } LkSessionState;
@@ -53,20 +55,32 @@ LkModel *lk_session_get_model(LkSession *session);
 /* The photo that is open, and its file's pixels as they are; NULL if there is none; owned by the session. */
 LkPhoto *lk_session_get_photo(LkSession *session);
 LkOriginal *lk_session_get_original(LkSession *session);
-/* What the last picture changed, and where in the photo; NULL: nothing. Owned by the session. */
-LkPhoto *lk_session_get_piece(LkSession *session, guint *x, guint *y);
-/* The whole photo with that piece in place, a copy made now; NULL before the first picture. lk_photo_unref. */
+/* Where the faces are in the photo, the largest first; NULL if there is none. Owned by the session, until the next opening. */
+const LkQuad *lk_session_get_quads(LkSession *session, guint *n_faces);
+guint lk_session_get_face(LkSession *session); /* the chosen one; at first 0 */
+/* What the pictures of the faces have changed, and where in the photo: index is less than the number of faces. The pieces do
+ * not overlap; near faces share one. NULL: this one is none. Owned by the session. */
+LkPhoto *lk_session_get_piece(LkSession *session, guint index, guint *x, guint *y);
+/* The whole photo with those pieces in place, a copy made now; NULL before the first picture. lk_photo_unref. */
 LkPhoto *lk_session_copy_picture(LkSession *session);
 gboolean lk_session_get_modified(LkSession *session);
 
-/* Decodes, finds the face, inverts; then all values are neutral, mode and detail are LK_INVERSION_STYLERES and
+/* Decodes, finds the faces, inverts the largest; then all values are neutral, mode and detail are LK_INVERSION_STYLERES and
  * LK_DETAIL_DEFAULT, and "picture" follows. An older open still running is cancelled. On error the photo opened before stays, with its values.
  * The message names the file. */
 void lk_session_open_async(LkSession *session, const char *path, LkOpenMode mode, GCancellable *cancellable,
                            GAsyncReadyCallback callback, gpointer user_data);
 gboolean lk_session_open_finish(LkSession *session, GAsyncResult *result, GError **error);
 
-/* Another model for the photo that is open, which is inverted again; then all values are neutral, and "picture" follows.
+/* Inverts another face of the photo that is open; then values, mode and detail are as they were when it was left (at first as
+ * of a photo just opened), and "picture" follows. The face that is left keeps its edit; what is set while another is being
+ * chosen is lost. An older choice still running is cancelled. On error, or when cancelled, the face before stays. G_IO_ERROR_BUSY
+ * while a photo or model is being opened. */
+void lk_session_choose_face_async(LkSession *session, guint face, GCancellable *cancellable,
+                                  GAsyncReadyCallback callback, gpointer user_data);
+gboolean lk_session_choose_face_finish(LkSession *session, GAsyncResult *result, GError **error);
+
+/* Another model for the photo that is open, whose face is inverted again; then all values of all faces are neutral, and "picture" follows.
  * Without a photo only its networks are made. An older change of the model still running is cancelled. On error, or when
  * cancelled, the model before stays, with photo and values. The session keeps a reference. */
 void lk_session_set_model_async(LkSession *session, LkModel *model, GCancellable *cancellable,

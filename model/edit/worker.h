@@ -13,7 +13,17 @@
 
 G_BEGIN_DECLS
 
-typedef enum { LK_JOB_OPEN, LK_JOB_MODEL, LK_JOB_PICTURE, LK_JOB_EXPORT } LkJobKind;
+typedef enum { LK_JOB_OPEN, LK_JOB_FACE, LK_JOB_MODEL, LK_JOB_PICTURE, LK_JOB_EXPORT } LkJobKind;
+
+/* A rectangle of the photo as the edits make it. */
+typedef struct {
+    LkPhoto *photo; /* NULL: none */
+    guint x, y;     /* where in the photo */
+} LkPiece;
+
+/* The pieces of a picture: as many as the photo has faces, some of them none. They are apart from each other: faces that are
+ * near to each other share one. A piece that did not change is the same LkPhoto as before. */
+GArray *lk_pieces_new(guint n_faces);
 
 /* What to do, and what came of it. The worker has it from lk_worker_submit until it is given to `done`. */
 typedef struct {
@@ -21,21 +31,24 @@ typedef struct {
     char *path;           /* OPEN, EXPORT */
     LkOpenMode open_mode; /* OPEN */
     LkModel *model;       /* MODEL */
-    float *values;        /* PICTURE, EXPORT: one per direction */
-    LkInversionMode mode; /* PICTURE, EXPORT */
-    double detail;        /* PICTURE, EXPORT: patch.h's k */
+    guint face;           /* FACE: to be chosen */
+    guint left;           /* FACE: chosen when the job was made; values, mode and detail are of that one */
+    gboolean make_left;   /* FACE: its picture of these values is still to be made */
+    float *values;        /* FACE, PICTURE, EXPORT: one per direction */
+    LkInversionMode mode; /* FACE, PICTURE, EXPORT */
+    double detail;        /* FACE, PICTURE, EXPORT: patch.h's k */
     LkExportOptions how;  /* EXPORT */
-    GTask *task;          /* OPEN, MODEL, EXPORT: the session's, the worker leaves it alone */
+    GTask *task;          /* OPEN, FACE, MODEL, EXPORT: the session's, the worker leaves it alone */
 
     GCancellable *cancellable; /* of this job alone */
     GCancellable *outer;       /* the caller's, which cancels the job's; or NULL */
     gulong outer_handler;
 
     LkOriginal *original;    /* OPEN */
-    float *neutral;          /* OPEN, MODEL: of the photo, one per direction; NULL: no photo is open */
-    LkPhoto *piece;          /* PICTURE: what the edit changes, as it is then; NULL: nothing changes */
-    guint piece_x, piece_y;  /* where in the photo */
-    LkPhoto *face;           /* PICTURE */
+    GArray *quads;           /* OPEN, MODEL: of LkQuad, the photo's faces; NULL: no photo is open */
+    float *neutral;          /* OPEN, FACE, MODEL: of the face, one per direction; NULL: no photo is open */
+    GArray *pieces;          /* FACE, PICTURE: of LkPiece, what the edits of all faces change */
+    LkPhoto *picture;        /* PICTURE: the network's bare one */
     gboolean half_precision; /* the networks' tensors are LK_F16 for want of memory */
     GError *error;           /* NULL: done */
 } LkJob;

@@ -23,11 +23,8 @@ typedef struct {
     GError *error;
 } Watch;
 
-static void on_picture(LkSession *session, LkPhoto *piece, LkPhoto *face, Watch *watch)
+static void on_picture(LkSession *session, LkPhoto *face, Watch *watch)
 {
-    guint x, y;
-
-    g_assert_true(lk_session_get_piece(session, &x, &y) == piece);
     watch->n_pictures++;
     lk_photo_unref(watch->face);
     watch->face = lk_photo_ref(face);
@@ -611,13 +608,13 @@ static void test_neutral_is_the_photo(void)
     g_autofree char *path = edit_fixture_path(fixture, "same.tif");
     guint x, y;
 
-    g_assert_null(lk_session_get_piece(watch->session, &x, &y));
+    g_assert_null(lk_session_get_piece(watch->session, 0, &x, &y));
     lk_session_set_value(watch->session, 0, 4);
     wait_for_state(watch, LK_SESSION_READY);
-    g_assert_nonnull(lk_session_get_piece(watch->session, &x, &y));
+    g_assert_nonnull(lk_session_get_piece(watch->session, 0, &x, &y));
     lk_session_reset(watch->session);
     wait_for_state(watch, LK_SESSION_READY);
-    g_assert_null(lk_session_get_piece(watch->session, &x, &y));
+    g_assert_null(lk_session_get_piece(watch->session, 0, &x, &y));
     lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
     wait_for_callbacks(watch, 2);
     g_assert_no_error(watch->error);
@@ -648,6 +645,183 @@ static void test_export_errors(void)
     g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
     g_assert_nonnull(strstr(watch->error->message, "never.xcf"));
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    watch_free(watch);
+}
+
+/* ---- several faces ------------------------------------------------------------------------------------------- */
+
+static void on_face_chosen(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Watch *watch = data;
+
+    watch->n_callbacks++;
+    g_clear_error(&watch->error);
+    watch->done = lk_session_choose_face_finish(LK_SESSION(source), result, &watch->error);
+}
+
+static void choose_face(Watch *watch, guint face)
+{
+    const guint n = watch->n_callbacks;
+
+    lk_session_choose_face_async(watch->session, face, NULL, on_face_chosen, watch);
+    wait_for_callbacks(watch, n + 1);
+    g_assert_no_error(watch->error);
+    g_assert_cmpuint(lk_session_get_face(watch->session), ==, face);
+}
+
+static Watch *watch_with_two_faces(guint gap)
+{
+    Watch *watch = watch_new(&fixture->options);
+    g_autofree char *path = edit_fixture_path(fixture, "two.png");
+    g_autoptr(LkPhoto) photo = test_picture_of_two(gap);
+    guint n;
+
+    g_assert_true(lk_photo_save_png(photo, path, NULL));
+    lk_session_open_async(watch->session, path, LK_OPEN_DETECT, NULL, on_opened, watch);
+    wait_for_callbacks(watch, 1);
+    g_assert_no_error(watch->error);
+    const LkQuad *quads = lk_session_get_quads(watch->session, &n);
+    g_assert_cmpuint(n, ==, 2);
+    g_assert_cmpfloat(quads[0].centre[0], >, 340 + gap); /* the larger */
+    g_assert_cmpfloat(quads[1].centre[0], <, 340);
+    g_assert_cmpuint(lk_session_get_face(watch->session), ==, 0);
+    return watch;
+}
+
+/* What an editor without a session makes of one face, in the photo. */
+static LkPatch *patch_of(Watch *watch, guint face, const float *values, LkInversionMode mode, double detail)
+{
+    LkPhoto *photo = lk_session_get_photo(watch->session);
+    g_autoptr(GError) error = NULL;
+
+    lk_editor_open(reference, photo, LK_OPEN_DETECT, face, NULL, &error);
+    g_assert_no_error(error);
+    g_autoptr(LkPhoto) picture = lk_editor_generate(reference, values, mode, NULL, &error);
+    g_assert_no_error(error);
+    LkPatch *patch = lk_editor_patch(reference, picture, mode, detail, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(patch->width, >, 0);
+    return patch;
+}
+
+static guint count_pieces(Watch *watch)
+{
+    guint n, x, y, pieces = 0;
+
+    lk_session_get_quads(watch->session, &n);
+    for (guint i = 0; i < n; i++)
+        pieces += lk_session_get_piece(watch->session, i, &x, &y) != NULL;
+    return pieces;
+}
+
+/* Each face has its own values, mode and detail; picture and export show both edits, also where one reaches into the
+ * other. */
+static void test_two_faces(gconstpointer gap)
+{
+    Watch *watch = watch_with_two_faces(GPOINTER_TO_UINT(gap));
+    const gboolean near = gap == NULL;
+    g_autofree char *path = edit_fixture_path(fixture, "both.png");
+    const float right[] = {3, 0, 0}, left[] = {0, 0, -2};
+    guint n_faces = 0;
+
+    g_signal_connect(watch->session, "notify::face", G_CALLBACK(count_notify), &n_faces);
+    lk_session_set_value(watch->session, 0, 3);
+    /* At once: the picture of the face that is left is still to come. */
+    choose_face(watch, 1);
+    g_assert_cmpuint(n_faces, ==, 1);
+    g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, 0);
+    g_assert_false(lk_session_get_modified(watch->session));
+    lk_session_set_value(watch->session, 2, -2);
+    lk_session_set_mode(watch->session, LK_INVERSION_WPLUS);
+    lk_session_set_detail(watch->session, 0.5);
+    wait_for_state(watch, LK_SESSION_READY);
+
+    g_autoptr(LkPatch) first = patch_of(watch, 0, right, LK_INVERSION_STYLERES, LK_DETAIL_DEFAULT);
+    g_autoptr(LkPatch) second = patch_of(watch, 1, left, LK_INVERSION_WPLUS, 0.5);
+    const LkPatch *const patches[] = {first, second};
+    g_autoptr(LkPhoto) both = lk_patch_apply(lk_session_get_photo(watch->session), patches, 2);
+    g_autoptr(LkPhoto) shown = lk_session_copy_picture(watch->session);
+    /* Changes that overlap are added up before they are rounded. */
+    g_assert_cmpint(test_max_difference(shown, both), <=, near ? 1 : 0);
+    g_assert_cmpuint(count_pieces(watch), ==, near ? 1 : 2);
+
+    choose_face(watch, 0);
+    g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, 3);
+    g_assert_cmpfloat(lk_session_get_value(watch->session, 2), ==, 0);
+    g_assert_cmpint(lk_session_get_mode(watch->session), ==, LK_INVERSION_STYLERES);
+    g_assert_cmpfloat(lk_session_get_detail(watch->session), ==, LK_DETAIL_DEFAULT);
+    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
+    const guint n = watch->n_callbacks;
+    wait_for_callbacks(watch, n + 1);
+    g_assert_no_error(watch->error);
+    g_autoptr(LkPhoto) written = lk_photo_open(path, NULL);
+    g_assert_true(edit_same_picture(written, shown));
+
+    /* The other face's edit stays where this one's goes. */
+    lk_session_reset(watch->session);
+    wait_for_state(watch, LK_SESSION_READY);
+    g_autoptr(LkPhoto) one = lk_patch_apply(lk_session_get_photo(watch->session), patches + 1, 1);
+    g_autoptr(LkPhoto) still = lk_session_copy_picture(watch->session);
+    g_assert_true(edit_same_picture(still, one));
+
+    choose_face(watch, 1);
+    g_assert_cmpfloat(lk_session_get_value(watch->session, 2), ==, -2);
+    g_assert_cmpint(lk_session_get_mode(watch->session), ==, LK_INVERSION_WPLUS);
+    g_assert_cmpfloat(lk_session_get_detail(watch->session), ==, 0.5);
+    watch_free(watch);
+}
+
+/* The face before stays with its values; of two choices the later one counts; another photo begins at its first face. */
+static void test_choice_of_face(void)
+{
+    Watch *watch = watch_with_two_faces(100);
+    Watch older = {.session = watch->session};
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+
+    lk_session_set_value(watch->session, 1, 2);
+    g_cancellable_cancel(cancellable);
+    lk_session_choose_face_async(watch->session, 1, cancellable, on_face_chosen, watch);
+    wait_for_callbacks(watch, 2);
+    g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    g_assert_cmpuint(lk_session_get_face(watch->session), ==, 0);
+    g_assert_cmpfloat(lk_session_get_value(watch->session, 1), ==, 2);
+
+    lk_session_choose_face_async(watch->session, 1, NULL, on_face_chosen, &older);
+    choose_face(watch, 0);
+    g_assert_cmpuint(older.n_callbacks, ==, 1);
+    g_clear_error(&older.error);
+    g_assert_cmpfloat(lk_session_get_value(watch->session, 1), ==, 2);
+
+    choose_face(watch, 1);
+    start_open(watch, fixture->photo_path);
+    lk_session_choose_face_async(watch->session, 0, NULL, on_face_chosen, &older);
+    wait_for_callbacks(&older, 2);
+    g_assert_error(older.error, G_IO_ERROR, G_IO_ERROR_BUSY);
+    g_clear_error(&older.error);
+    wait_for_callbacks(watch, 5);
+    g_assert_no_error(watch->error);
+    g_assert_cmpuint(lk_session_get_face(watch->session), ==, 0);
+    wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, fixture->photo_path, 0, 0, 0);
+    watch_free(watch);
+}
+
+/* The chosen face stays chosen; edits of all faces go with the model before. */
+static void test_model_and_faces(void)
+{
+    Watch *watch = watch_with_two_faces(100);
+    g_autoptr(LkModel) model = other_model("other.safetensors");
+
+    lk_session_set_value(watch->session, 0, 3);
+    choose_face(watch, 1);
+    set_model(watch, model, NULL);
+    g_assert_no_error(watch->error);
+    g_assert_cmpuint(lk_session_get_face(watch->session), ==, 1);
+    wait_for_state(watch, LK_SESSION_READY);
+    g_autoptr(LkPhoto) shown = lk_session_copy_picture(watch->session);
+    g_assert_true(edit_same_picture(shown, lk_session_get_photo(watch->session)));
+    choose_face(watch, 0);
+    g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, 0);
     watch_free(watch);
 }
 
@@ -772,7 +946,7 @@ static void test_close_while_opening(void)
     watch_free(watch);
 }
 
-static void on_picture_drop(LkSession *session, LkPhoto *piece, LkPhoto *face, Watch *watch)
+static void on_picture_drop(LkSession *session, LkPhoto *face, Watch *watch)
 {
     watch->n_pictures++;
     g_clear_object(&watch->session);
@@ -832,6 +1006,10 @@ int main(int argc, char **argv)
     g_test_add_func("/session/export", test_export);
     g_test_add_func("/session/neutral-is-the-photo", test_neutral_is_the_photo);
     g_test_add_func("/session/export-errors", test_export_errors);
+    g_test_add_data_func("/session/two-faces", GUINT_TO_POINTER(400), test_two_faces);
+    g_test_add_data_func("/session/two-near-faces", GUINT_TO_POINTER(0), test_two_faces);
+    g_test_add_func("/session/choice-of-face", test_choice_of_face);
+    g_test_add_func("/session/model-and-faces", test_model_and_faces);
     g_test_add_func("/session/little-memory", test_little_memory);
     g_test_add_func("/session/no-memory", test_no_memory);
     g_test_add_func("/session/dispose-while-busy", test_dispose_while_busy);

@@ -197,3 +197,27 @@ void test_put_be32(guint8 *at, guint32 value)
     value = GUINT32_TO_BE(value);
     memcpy(at, &value, sizeof value);
 }
+
+static void place_sample(guint8 *pixels, guint stride, const char *name, guint width, guint x)
+{
+    g_autofree char *path = g_build_filename(g_getenv("LIKENESS_DATA"), "samples", name, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkPhoto) sample = lk_photo_open(path, &error), resized = NULL;
+
+    g_assert_no_error(error);
+    resized = lk_photo_resize(sample, width, width * lk_photo_height(sample) / lk_photo_width(sample));
+    for (guint y = 0; y < lk_photo_height(resized); y++)
+        memcpy(pixels + ((gsize)y * stride + x) * 4, test_pixel(resized, 0, y), (gsize)width * 4);
+}
+
+LkPhoto *test_picture_of_two(guint gap)
+{
+    const guint left = 340, right = 460, width = left + gap + right, height = 600;
+    g_autofree guint8 *pixels = g_malloc((gsize)width * height * 4);
+
+    for (gsize i = 0; i < (gsize)width * height * 4; i++)
+        pixels[i] = i % 4 == 3 ? 0xff : 0x80;
+    place_sample(pixels, width, "portrait-1.jpg", left, 0);
+    place_sample(pixels, width, "portrait-2.jpg", right, left + gap);
+    return lk_photo_new(width, height, pixels);
+}

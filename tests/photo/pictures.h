@@ -14,6 +14,9 @@ LkPhoto *test_picture(guint width, guint height);
 /* Its pixel (x, y). */
 const guint8 *test_pixel(const LkPhoto *photo, guint x, guint y);
 
+/* Two of the sample portraits side by side with a gap, the right one the larger. */
+LkPhoto *test_picture_of_two(guint gap);
+
 /* Largest and mean absolute difference of two pictures of the same size, over all four channels. */
 int test_max_difference(const LkPhoto *a, const LkPhoto *b);
 double test_mean_difference(const LkPhoto *a, const LkPhoto *b);

@@ -10,6 +10,7 @@
 #include "input.h"
 #include "paths.h"
 #include "person.h"
+#include "pictures.h"
 
 #include <png.h>
 #include <string.h>
@@ -410,6 +411,81 @@ static void test_export_metadata(void)
     g_assert_false(has_text(without, "\x01\x00\x02\x00\x02\x00\x00\x00N\x00", 10));
 }
 
+static void click_on_face(guint face)
+{
+    graphene_point_t place;
+
+    g_assert_true(lk_canvas_get_face_place(canvas, face, &place));
+    input_move(GTK_WIDGET(canvas), place.x, place.y);
+    probe_run(50);
+    input_button(TRUE);
+    probe_run(50);
+    input_button(FALSE);
+    PROBE_WAIT(lk_session_get_face(session()) == face && is_ready(), PICTURE);
+}
+
+/* Marks are on the canvas only while the pointer is. */
+static gboolean is_settled_away(void)
+{
+    double x, y;
+
+    middle_of(GTK_WIDGET(panel), &x, &y);
+    input_move(GTK_WIDGET(panel), x, y);
+    probe_run(50);
+    return is_settled();
+}
+
+/* A click chooses a face, a key the next one; sliders and undo are each face's own, and the picture has the edits of both. */
+static void test_two_faces(void)
+{
+    g_autofree char *path = g_build_filename(folder, "two.png", NULL);
+    g_autofree char *edited = g_build_filename(folder, "two edited.png", NULL);
+    g_autoptr(LkPhoto) photo = test_picture_of_two(100), right = NULL, both = NULL, written = NULL;
+    g_autoptr(GFile) file = g_file_new_for_path(path);
+    LkPhoto *before = lk_session_get_photo(session());
+    double maximum = lk_model_direction(lk_session_get_model(session()), 0)->maximum;
+    GtkWidget *undo = button_with_icon("edit-undo-symbolic");
+
+    g_assert_false(g_action_group_get_action_enabled(G_ACTION_GROUP(window), "next-face"));
+    g_assert_true(lk_photo_save_png(photo, path, NULL));
+    g_application_open(application, &file, 1, "");
+    PROBE_WAIT(lk_session_get_photo(session()) != before && is_ready(), PICTURE);
+    g_assert_false(is_settled_away()); /* marked until one is chosen or edited */
+    gtk_widget_grab_focus(scale_of(0));
+    type(GDK_KEY_End);
+    PROBE_WAIT(slider_is(0, maximum), PICTURE);
+    PROBE_WAIT(is_settled_away(), PICTURE);
+    right = lk_session_copy_picture(session());
+
+    click_on_face(1);
+    g_assert_nonnull(probe_find(GTK_WIDGET(window), GTK_TYPE_LABEL, "label", "two.png, face 2 of 2"));
+    g_assert_true(slider_is(0, 0));
+    g_assert_false(gtk_widget_get_sensitive(undo));
+    g_assert_false(is_settled()); /* the pointer is there: marks */
+    PROBE_WAIT(is_settled_away(), PICTURE);
+    g_assert_true(probe_shows(canvas, right));
+    gtk_widget_grab_focus(scale_of(0));
+    type(GDK_KEY_Home);
+    PROBE_WAIT(slider_is(0, lk_model_direction(lk_session_get_model(session()), 0)->minimum), PICTURE);
+    PROBE_WAIT(is_settled_away(), PICTURE);
+    both = lk_session_copy_picture(session());
+    g_assert_false(probe_shows(canvas, right));
+
+    type_with(GDK_KEY_Control_L, GDK_KEY_Page_Down);
+    PROBE_WAIT(lk_session_get_face(session()) == 0 && is_settled_away(), PICTURE);
+    g_assert_true(slider_is(0, maximum));
+    g_assert_true(probe_shows(canvas, both));
+    export_edited(edited);
+    written = read_png(edited);
+    g_assert_true(hash_of(written) == hash_of(both));
+    click(undo);
+    PROBE_WAIT(slider_is(0, 0), PICTURE);
+    PROBE_WAIT(is_settled_away(), PICTURE);
+    click_on_face(1);
+    g_assert_true(gtk_widget_get_sensitive(undo));
+    PROBE_WAIT(is_settled_away(), PICTURE);
+}
+
 static void test_export_fails(void)
 {
     g_autofree char *path = g_build_filename(folder, "no such folder", "unwritable.png", NULL);
@@ -487,6 +563,7 @@ static void add_tests(void)
     g_test_add_func("/ui/export", test_export);
     g_test_add_func("/ui/export-dialog", test_export_dialog);
     g_test_add_func("/ui/export-metadata", test_export_metadata);
+    g_test_add_func("/ui/two-faces", test_two_faces);
     g_test_add_func("/ui/export-fails", test_export_fails);
     g_test_add_func("/ui/bad-file", test_bad_file);
     g_test_add_func("/ui/accessible", test_accessible);
