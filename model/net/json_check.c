@@ -30,6 +30,8 @@ static char *read_string(Check *check)
             check->escaped = TRUE;
             if (++check->at == check->end)
                 break;
+            if ((guchar)*check->at < 0x20)
+                return g_strdup("a string has a control character");
         }
     }
     return g_strdup("a string does not end");

@@ -36,9 +36,8 @@ static gboolean expect_metadata(const LkWeights *weights, const char *key, const
         return FALSE;
     if (g_str_equal(value, expected))
         return TRUE;
-    g_set_error(error, LK_MODEL_ERROR, LK_MODEL_ERROR_CONFIG, "the %s is \"%.40s\", but \"%s\" is needed",
-                key, value, expected);
-    return FALSE;
+    return lk_model_refuse(error, LK_MODEL_ERROR_CONFIG, "the %s is \"%.40s\", but \"%s\" is needed", key,
+                           value, expected);
 }
 
 static gboolean check_tensors(const LkModel *model, GError **error)

@@ -33,12 +33,17 @@ GQuark lk_model_error_quark(void)
 
 gboolean lk_model_refuse(GError **error, LkModelError code, const char *format, ...)
 {
+    g_autofree char *text = NULL, *sentence = NULL;
     va_list arguments;
 
     va_start(arguments, format);
-    if (error)
-        *error = g_error_new_valist(LK_MODEL_ERROR, code, format, arguments);
+    text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    sentence = g_utf8_make_valid(text, -1); /* a name may have been cut within a character */
+    for (char *at = sentence; *at; at++)
+        if (g_ascii_iscntrl(*at)) /* which what is quoted from the file may have */
+            *at = ' ';
+    g_set_error_literal(error, LK_MODEL_ERROR, code, sentence);
     return FALSE;
 }
 

@@ -176,6 +176,8 @@ static void test_bad_headers(void)
         {"{\"a\":'b'}", "unexpected byte"},
         {"{\"a", "does not end"},
         {"{\"a\nb\":1}", "control character"},
+        {"{\"a\\\nb\":1}", "control character"},
+        {"{\"x\":{\"dtype\":\"a\\nb\"}}", "\"a b\""}, /* in a sentence of one line */
         {"{\"\xff\":1}", "not UTF-8"},
         {"{\"\\u0061\":1}", "has an escape"},
         {ENTRY("3", "[1]", "[0,4]"), "has no dtype"},
