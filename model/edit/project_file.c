@@ -17,7 +17,8 @@
 #define VERSION 1
 
 enum {
-    MAX_FILE = 64 << 20, /* bytes */
+    MAX_FILE = 128 << 20, /* bytes */
+    MAX_MARKS = 100000,   /* commas, colons, brackets: memory is not to be far more than the file */
     MAX_DEPTH = 8,
     MAX_FACES = 32,
     MAX_SLIDERS = LK_MAX_DIRECTIONS,
@@ -494,6 +495,15 @@ static char *read_text(const char *path, gsize *size, GError **error)
     return g_file_get_contents(path, &text, size, error) ? text : NULL;
 }
 
+static gboolean has_few_marks(const char *text, gsize size)
+{
+    guint n = 0;
+
+    for (gsize i = 0; i < size; i++)
+        n += text[i] == ',' || text[i] == ':' || text[i] == '[' || text[i] == '{';
+    return n <= MAX_MARKS;
+}
+
 LkProject *lk_project_read(const char *path, GError **error)
 {
     g_autoptr(LkProject) project = lk_project_empty();
@@ -507,7 +517,10 @@ LkProject *lk_project_read(const char *path, GError **error)
     if (text == NULL)
         return NULL;
     project->folder = g_path_get_dirname(absolute);
-    root = lk_json_parse(text, size, MAX_DEPTH, &reason);
+    if (has_few_marks(text, size))
+        root = lk_json_parse(text, size, MAX_DEPTH, &reason);
+    else
+        reason = g_strdup("it has too many parts for a project");
     if (root == NULL)
         refuse(error, "%s", reason);
     if (root == NULL || !read_root(project, root, error)) {

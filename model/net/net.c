@@ -14,12 +14,11 @@ struct _LkNet {
     LkResident *resident;
     LkSchedule *schedule;
     LkNetFlags flags;
-    guint mode;    /* LK_MODE_... of the last picture */
-    GArray *runs;  /* LkStageRun */
-    float *biases; /* of the affine layers, one after the other: lk_config_n_styles */
-    float *bias;   /* room for the largest of them, with offsets */
-    guint64
-        restored; /* hash of the inversion that was restored; 0: the photo was inverted, or there is none */
+    guint mode;       /* LK_MODE_... of the last picture */
+    GArray *runs;     /* LkStageRun */
+    float *biases;    /* of the affine layers, one after the other: lk_config_n_styles */
+    float *bias;      /* room for the largest of them, with offsets */
+    guint64 restored; /* hash of the inversion that was restored, 0: none */
 };
 
 static const char *const stage_names[] = {"w_plus",  "enc_feat", "f_feats", "aligned", "extracted", "f_edit",

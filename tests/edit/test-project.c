@@ -374,6 +374,16 @@ static void test_truncated(void)
     assert_refused("{\"format\" : null}", -1);
 }
 
+static void test_too_many_parts(void)
+{
+    g_autoptr(GString) text = g_string_new("{\"format\" : \"likeness-project\"");
+
+    for (guint i = 0; i < 100000; i++)
+        g_string_append_printf(text, ",\"%x\":0", i);
+    g_string_append_c(text, '}');
+    assert_refused(text->str, (gssize)text->len);
+}
+
 static void test_no_project(void)
 {
     g_autofree char *large = edit_fixture_path(fixture, "large.likeness");
@@ -465,6 +475,7 @@ int main(int argc, char **argv)
     g_test_add_func("/project/wrong-members", test_wrong_members);
     g_test_add_func("/project/wrong-numbers", test_wrong_numbers);
     g_test_add_func("/project/truncated", test_truncated);
+    g_test_add_func("/project/too-many-parts", test_too_many_parts);
     g_test_add_func("/project/no-project", test_no_project);
     g_test_add_func("/project/tolerated", test_tolerated);
     g_test_add_func("/project/whole-or-not", test_whole_or_not);
