@@ -45,14 +45,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Checkpoint, checkpoint_clear)
 static gboolean G_GNUC_PRINTF(3, 4)
     refuse(const Checkpoint *checkpoint, GError **error, const char *format, ...)
 {
-    g_autofree char *shown = g_filename_display_name(lk_torch_path(checkpoint->file));
-    g_autofree char *reason = NULL;
     va_list arguments;
 
     va_start(arguments, format);
-    reason = g_strdup_vprintf(format, arguments);
+    lk_import_refuse(error, lk_torch_path(checkpoint->file), format, arguments);
     va_end(arguments);
-    g_set_error(error, LK_IMPORT_ERROR, LK_IMPORT_ERROR_CONTENT, "%s: %s", shown, reason);
     return FALSE;
 }
 

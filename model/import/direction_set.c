@@ -52,14 +52,11 @@ char *lk_shape_text(guint n_dims, const guint64 *shape)
 
 gboolean lk_direction_batch_refuse(const LkDirectionBatch *batch, GError **error, const char *format, ...)
 {
-    g_autofree char *shown = g_filename_display_name(batch->path);
-    g_autofree char *reason = NULL;
     va_list arguments;
 
     va_start(arguments, format);
-    reason = g_strdup_vprintf(format, arguments);
+    lk_import_refuse(error, batch->path, format, arguments);
     va_end(arguments);
-    g_set_error(error, LK_IMPORT_ERROR, LK_IMPORT_ERROR_CONTENT, "%s: %s", shown, reason);
     return FALSE;
 }
 

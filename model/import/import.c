@@ -12,6 +12,15 @@
 #define MAX_ENTRIES 50000 /* looked at in a folder and those in it: someone may drop all they have */
 #define SUFFIX      ".safetensors"
 
+void lk_import_refuse(GError **error, const char *path, const char *format, va_list arguments)
+{
+    g_autofree char *shown = g_filename_display_name(path);
+    g_autofree char *reason = g_strdup_vprintf(format, arguments);
+    g_autofree char *line = lk_one_line(reason);
+
+    g_set_error(error, LK_IMPORT_ERROR, LK_IMPORT_ERROR_CONTENT, "%s: %s", shown, line);
+}
+
 /* ---- what a file is ---- */
 
 typedef enum { KIND_UNKNOWN, KIND_TORCH, KIND_NPY } Kind;

@@ -10,6 +10,10 @@
 
 G_BEGIN_DECLS
 
+/* Sets LK_IMPORT_ERROR_CONTENT: "PATH: " and the sentence, in one line whatever names of the file are in it. */
+void lk_import_refuse(GError **error, const char *path, const char *format, va_list arguments)
+    G_GNUC_PRINTF(3, 0);
+
 /* ---- checkpoint.c ---- */
 
 /* Whether the tree is meant as a StyleRes checkpoint: a dict with e4e or generator_smooth. */

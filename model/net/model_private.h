@@ -7,6 +7,9 @@
 #include "model.h"
 #include "weights.h"
 
+/* A text that may quote a file, as one line of valid UTF-8. Free with g_free. */
+char *lk_one_line(const char *text);
+
 const LkWeights *lk_model_weights(const LkModel *model);
 
 /* Sets the error and gives FALSE, so that a check can end with it. */

@@ -31,6 +31,16 @@ GQuark lk_model_error_quark(void)
     return g_quark_from_static_string("lk-model-error-quark");
 }
 
+char *lk_one_line(const char *text)
+{
+    char *line = g_utf8_make_valid(text, -1); /* a name may have been cut within a character */
+
+    for (char *at = line; *at; at++)
+        if (g_ascii_iscntrl(*at))
+            *at = ' ';
+    return line;
+}
+
 gboolean lk_model_refuse(GError **error, LkModelError code, const char *format, ...)
 {
     g_autofree char *text = NULL, *sentence = NULL;
@@ -39,10 +49,7 @@ gboolean lk_model_refuse(GError **error, LkModelError code, const char *format, 
     va_start(arguments, format);
     text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    sentence = g_utf8_make_valid(text, -1); /* a name may have been cut within a character */
-    for (char *at = sentence; *at; at++)
-        if (g_ascii_iscntrl(*at)) /* which what is quoted from the file may have */
-            *at = ' ';
+    sentence = lk_one_line(text);
     g_set_error_literal(error, LK_MODEL_ERROR, code, sentence);
     return FALSE;
 }
