@@ -103,17 +103,17 @@ typedef enum {
 /* A picture that is ready to be written, by any thread. */
 typedef struct {
     LkOriginal *original;
-    LkPatch *patch; /* NULL: nothing changes */
-    LkPhoto *bare;  /* with --aligned: this is written instead */
+    GPtrArray *patches; /* of LkPatch: what the faces' edits change; NULL: nothing */
+    LkPhoto *bare;      /* with --aligned: this is written instead */
 } CliPicture;
 
 void cli_picture_clear(CliPicture *picture);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CliPicture, cli_picture_clear)
 
-/* Puts the network's picture of the photo that is open into it. */
+/* Puts the network's picture of the face that is open into it. */
 gboolean cli_picture_place(const CliOptions *options, LkEditor *editor, LkOriginal *original, LkPhoto *face,
                            CliShow show, CliPicture *picture, GError **error);
-/* Edits the photo that is open: values, one per direction. */
+/* Edits the face that is open: values, one per direction. Of several faces one after the other. */
 gboolean cli_picture_edit(const CliOptions *options, LkEditor *editor, LkOriginal *original,
                           const float *values, CliShow show, const char *dump, CliPicture *picture,
                           GError **error);
@@ -135,7 +135,7 @@ gboolean cli_make_folder(const char *path, GError **error);
 gboolean cli_is_project(const CliOptions *options);
 /* Before anything is computed: whether --project can be written and the photo stays. */
 gboolean cli_project_check(const CliOptions *options, GError **error);
-/* edit of a project: --set changes single sliders, the rest is as the project has it. */
+/* edit of a project: --set, --inversion and --detail change the face that was chosen last, the rest is as the project has it. */
 gboolean cli_project_edit(const CliOptions *options, GError **error);
 /* Writes --project of the photo that is open and was edited so. */
 gboolean cli_project_save(const CliOptions *options, LkEditor *editor, const char *photo, const float *values,

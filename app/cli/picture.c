@@ -17,22 +17,35 @@ gboolean cli_make_folder(const char *path, GError **error)
 void cli_picture_clear(CliPicture *picture)
 {
     g_clear_pointer(&picture->original, lk_original_unref);
-    g_clear_pointer(&picture->patch, lk_patch_free);
+    g_clear_pointer(&picture->patches, g_ptr_array_unref);
     g_clear_pointer(&picture->bare, lk_photo_unref);
+}
+
+static void set_original(CliPicture *picture, LkOriginal *original)
+{
+    if (picture->original == NULL)
+        picture->original = lk_original_ref(original);
 }
 
 gboolean cli_picture_place(const CliOptions *options, LkEditor *editor, LkOriginal *original, LkPhoto *face,
                            CliShow show, CliPicture *picture, GError **error)
 {
-    picture->original = lk_original_ref(original);
-    if (options->aligned)
+    LkPatch *patch;
+
+    set_original(picture, original);
+    if (options->aligned) {
         picture->bare = lk_photo_ref(face);
-    else if (show == CLI_SHOW_INVERSION)
-        picture->patch = lk_editor_paste(editor, face);
-    else
-        picture->patch =
-            lk_editor_patch(editor, face, options->inversion, options->detail, cli_cancellable(), error);
-    return picture->bare != NULL || picture->patch != NULL;
+        return TRUE;
+    }
+    patch = show == CLI_SHOW_INVERSION ? lk_editor_paste(editor, face)
+                                       : lk_editor_patch(editor, face, options->inversion, options->detail,
+                                                         cli_cancellable(), error);
+    if (patch == NULL)
+        return FALSE;
+    if (picture->patches == NULL)
+        picture->patches = g_ptr_array_new_with_free_func((GDestroyNotify)lk_patch_free);
+    g_ptr_array_add(picture->patches, patch);
+    return TRUE;
 }
 
 /* The network's picture, and its stages where asked for. */
@@ -54,7 +67,7 @@ gboolean cli_picture_edit(const CliOptions *options, LkEditor *editor, LkOrigina
     g_autoptr(LkPhoto) face = NULL;
 
     if (show == CLI_SHOW_EDIT && !options->aligned && dump == NULL && lk_editor_is_neutral(editor, values)) {
-        picture->original = lk_original_ref(original);
+        set_original(picture, original);
         return TRUE;
     }
     face = generate(options, editor, values, dump, error);
@@ -77,11 +90,12 @@ gboolean cli_picture_make(const CliOptions *options, LkEditor *editor, LkOrigina
 gboolean cli_picture_save(const CliPicture *picture, const char *output, const LkExportOptions *how,
                           GError **error)
 {
-    const LkPatch *patch = picture->patch;
+    GPtrArray *patches = picture->patches;
 
     if (picture->bare != NULL)
         return lk_photo_save(picture->bare, output, how, error);
-    return lk_original_save(picture->original, &patch, patch ? 1 : 0, output, how, error);
+    return lk_original_save(picture->original, patches ? (const LkPatch *const *)patches->pdata : NULL,
+                            patches ? patches->len : 0, output, how, error);
 }
 
 /* Nobody wants to wait for a picture that then has no place. */

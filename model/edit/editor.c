@@ -24,11 +24,8 @@ struct _LkEditor {
     LkPhoto *photo; /* NULL: none is open */
     LkPhoto *crop;  /* the photo's face as the encoder sees it, input x input; NULL: it was saved */
     LkInversion *saved;
-    GArray *quads;  /* of LkQuad: the faces */
-    gboolean found; /* quads are all that opening with open_mode finds */
-    LkOpenMode open_mode;
-    LkQuad quad;  /* the square of the face that is open */
-    LkQuad place; /* where the crop of it lies in the photo: what is generated belongs there */
+    LkQuad quad;    /* the square of its face */
+    LkQuad place;   /* where the crop of it lies in the photo: what is generated belongs there */
     float *w_plus;
     float *inverting; /* room for the next photo's w_plus, so that the old one survives a failure */
     LkEdit *edit;
@@ -151,7 +148,6 @@ void lk_editor_free(LkEditor *editor)
     lk_photo_unref(editor->photo);
     lk_photo_unref(editor->crop);
     lk_inversion_free(editor->saved);
-    g_clear_pointer(&editor->quads, g_array_unref);
     lk_model_unref(editor->model);
     g_free(editor->w_plus);
     g_free(editor->inverting);
@@ -186,16 +182,6 @@ LkPhoto *lk_editor_photo(const LkEditor *editor)
     return editor->photo;
 }
 
-guint lk_editor_n_faces(const LkEditor *editor)
-{
-    return editor->quads != NULL ? editor->quads->len : 0;
-}
-
-GArray *lk_editor_quads(const LkEditor *editor)
-{
-    return editor->quads;
-}
-
 const LkQuad *lk_editor_quad(const LkEditor *editor)
 {
     return &editor->quad;
@@ -219,7 +205,7 @@ static gboolean check_square(LkPhoto *photo, GError **error)
     return FALSE;
 }
 
-static GArray *find_faces(LkEditor *editor, LkPhoto *photo, GCancellable *cancellable, GError **error)
+static GArray *detect_faces(LkEditor *editor, LkPhoto *photo, GCancellable *cancellable, GError **error)
 {
     g_autoptr(GArray) faces = NULL;
     GArray *quads;
@@ -239,14 +225,11 @@ static GArray *find_faces(LkEditor *editor, LkPhoto *photo, GCancellable *cancel
     return quads;
 }
 
-/* The faces' squares; NULL on error. */
-static GArray *place_faces(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, GCancellable *cancellable,
-                           GError **error)
+GArray *lk_editor_find_faces(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, GCancellable *cancellable,
+                             GError **error)
 {
-    if (photo == editor->photo && editor->found && mode == editor->open_mode)
-        return g_array_ref(editor->quads);
     if (mode == LK_OPEN_DETECT)
-        return find_faces(editor, photo, cancellable, error);
+        return detect_faces(editor, photo, cancellable, error);
     if (!check_square(photo, error))
         return NULL;
 
@@ -266,12 +249,16 @@ static gboolean check_face(const GArray *quads, guint face, GError **error)
     return FALSE;
 }
 
-/* The face's square as the encoder wants it. */
-static LkPhoto *crop_face(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, const LkQuad *quad)
+/* Whoever says where it is, the square has its centre in the photo and is not many times larger. */
+static gboolean check_quad(LkPhoto *photo, const LkQuad *quad, GError **error)
 {
-    const guint side = lk_model_config(editor->model)->input;
+    const double width = lk_photo_width(photo), height = lk_photo_height(photo);
 
-    return mode == LK_OPEN_ALIGNED ? lk_photo_resize(photo, side, side) : lk_crop(photo, quad, side);
+    if (quad->centre[0] >= 0 && quad->centre[0] <= width && quad->centre[1] >= 0 &&
+        quad->centre[1] <= height && hypot(quad->x[0], quad->x[1]) <= 4 * MAX(width, height))
+        return TRUE;
+    g_set_error_literal(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_SIZE, "The face's square is not in the photo.");
+    return FALSE;
 }
 
 /* The net has the photo; its code is in editor->inverting. One of crop and saved is NULL. */
@@ -294,36 +281,27 @@ static void set_photo(LkEditor *editor, LkPhoto *photo, LkPhoto *crop, LkInversi
     editor->place = lk_crop_place(photo, quad, lk_model_config(editor->model)->input);
 }
 
-gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
-                        GCancellable *cancellable, GError **error)
+gboolean lk_editor_open_at(LkEditor *editor, LkPhoto *photo, const LkQuad *quad, GCancellable *cancellable,
+                           GError **error)
 {
-    g_autoptr(GArray) quads = place_faces(editor, photo, mode, cancellable, error);
     g_autoptr(LkPhoto) crop = NULL;
 
-    if (quads == NULL || !check_face(quads, face, error))
+    if (!check_quad(photo, quad, error))
         return FALSE;
-    crop = crop_face(editor, photo, mode, &g_array_index(quads, LkQuad, face));
+    crop = lk_crop(photo, quad, lk_model_config(editor->model)->input);
     if (!invert(editor, crop, editor->inverting, cancellable, error))
         return FALSE;
-
-    set_photo(editor, photo, g_steal_pointer(&crop), NULL, &g_array_index(quads, LkQuad, face));
-    g_clear_pointer(&editor->quads, g_array_unref);
-    editor->quads = g_steal_pointer(&quads);
-    editor->found = TRUE;
-    editor->open_mode = mode;
+    set_photo(editor, photo, g_steal_pointer(&crop), NULL, quad);
     return TRUE;
 }
 
-/* Whatever a file says, the square has its centre in the photo and is not many times larger. */
-static gboolean check_quad(LkPhoto *photo, const LkQuad *quad, GError **error)
+gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
+                        GCancellable *cancellable, GError **error)
 {
-    const double width = lk_photo_width(photo), height = lk_photo_height(photo);
+    g_autoptr(GArray) quads = lk_editor_find_faces(editor, photo, mode, cancellable, error);
 
-    if (quad->centre[0] >= 0 && quad->centre[0] <= width && quad->centre[1] >= 0 &&
-        quad->centre[1] <= height && hypot(quad->x[0], quad->x[1]) <= 4 * MAX(width, height))
-        return TRUE;
-    g_set_error_literal(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_SIZE, "The face's square is not in the photo.");
-    return FALSE;
+    return quads != NULL && check_face(quads, face, error) &&
+           lk_editor_open_at(editor, photo, &g_array_index(quads, LkQuad, face), cancellable, error);
 }
 
 gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *quad,
@@ -334,9 +312,6 @@ gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *qu
     memcpy(editor->inverting, inversion->w_plus,
            (gsize)inversion->rows * inversion->width * sizeof *inversion->w_plus);
     set_photo(editor, photo, NULL, lk_inversion_copy(inversion), quad);
-    g_clear_pointer(&editor->quads, g_array_unref);
-    editor->quads = g_array_append_vals(g_array_new(FALSE, FALSE, sizeof *quad), quad, 1);
-    editor->found = FALSE;
     return TRUE;
 }
 

@@ -40,22 +40,26 @@ typedef enum {
     LK_OPEN_ALIGNED, /* the photo is an aligned crop already */
 } LkOpenMode;
 
-/* Inverts a photo's face: its index among the found faces, largest first (0 with LK_OPEN_ALIGNED). The editor
- * keeps a reference. Another face of the photo that is open is not looked for again: choosing it takes the inversion alone.
- * On error, or when cancelled, the photo and face opened before stay. LK_PHOTO_ERROR_NO_FACE where
- * there is no such face, LK_PHOTO_ERROR_SIZE where an aligned crop is not square. */
+/* Where the faces are, the largest first: a GArray of LkQuad with at least one. LK_PHOTO_ERROR_NO_FACE; with LK_OPEN_ALIGNED
+ * LK_PHOTO_ERROR_SIZE where the photo is not square. */
+GArray *lk_editor_find_faces(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, GCancellable *cancellable,
+                             GError **error);
+
+/* Inverts the face in this square of a photo. The editor keeps a reference. LK_PHOTO_ERROR_SIZE where the square's centre is
+ * not in the photo. On error, or when cancelled, the photo and face opened before stay. */
+gboolean lk_editor_open_at(LkEditor *editor, LkPhoto *photo, const LkQuad *quad, GCancellable *cancellable,
+                           GError **error);
+/* Both in one. face: its index among those found (0 with LK_OPEN_ALIGNED); LK_PHOTO_ERROR_NO_FACE where there is none of it. */
 gboolean lk_editor_open(LkEditor *editor, LkPhoto *photo, LkOpenMode mode, guint face,
                         GCancellable *cancellable, GError **error);
 /* Opens a photo whose face was inverted before, without its inversion: net.h's lk_net_restore. Its pictures are those of the
- * editor that saved it. quad: lk_editor_quad of that one; LK_PHOTO_ERROR_SIZE where its centre is not in the photo. On error the photo opened before stays. */
+ * editor that saved it. quad: lk_editor_quad of that one; errors as of lk_editor_open_at. */
 gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *quad,
                               const LkInversion *inversion, GError **error);
 /* What to keep of the photo that is open for that; free with lk_inversion_free. Inverts it again where a failure lost it. */
 LkInversion *lk_editor_save_inversion(LkEditor *editor, GCancellable *cancellable, GError **error);
 LkPhoto *lk_editor_photo(const LkEditor *editor); /* NULL before a photo is open; owned by the editor */
-guint lk_editor_n_faces(const LkEditor *editor);
 const LkQuad *lk_editor_quad(const LkEditor *editor); /* where the face is in the photo */
-GArray *lk_editor_quads(const LkEditor *editor); /* the same of all faces; owned by the editor, immutable */
 const float *lk_editor_w_plus(const LkEditor *editor); /* of the inversion, num_ws x w_dim */
 
 /* The values at which nothing changes, one per direction of the model: edit.h. They belong to the photo that is open. */

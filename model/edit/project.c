@@ -60,30 +60,29 @@ void lk_project_add_slider(LkProjectFace *face, const char *name, float value)
     g_array_append_val(face->sliders, slider);
 }
 
-LkProjectFace *lk_project_add_face(LkProject *project, LkEditor *editor, const float *values,
-                                   LkInversionMode mode, double detail, GError **error)
+LkProjectFace *lk_project_add_face(LkProject *project, const LkPhoto *photo, const LkQuad *quad,
+                                   const LkInversion *inversion)
 {
-    const LkModel *model = lk_editor_model(editor);
-    const guint n = lk_model_n_directions(model);
-    g_autofree float *neutral = g_new0(float, n + 1);
-    LkInversion *inversion = lk_editor_save_inversion(editor, NULL, error);
-    const LkQuad whole = lk_quad_whole(lk_editor_photo(editor));
-    LkProjectFace *face;
+    const LkQuad whole = lk_quad_whole(photo);
+    LkProjectFace *face = lk_project_face_new();
 
-    if (inversion == NULL)
-        return NULL;
-    face = lk_project_face_new();
-    face->quad = *lk_editor_quad(editor);
-    face->aligned = memcmp(&face->quad, &whole, sizeof whole) == 0;
-    face->mode = mode;
-    face->detail = detail;
-    face->inversion = inversion;
-    lk_editor_neutral_values(editor, neutral);
-    for (guint k = 0; k < n; k++)
-        if (values[k] != neutral[k])
-            lk_project_add_slider(face, lk_model_direction(model, k)->name, values[k]);
+    face->quad = *quad;
+    face->aligned = memcmp(quad, &whole, sizeof whole) == 0;
+    face->detail = LK_DETAIL_DEFAULT;
+    face->inversion = inversion != NULL ? lk_inversion_copy(inversion) : NULL;
     g_ptr_array_add(project->faces, face);
     return face;
+}
+
+void lk_project_face_set(LkProjectFace *face, const LkModel *model, const float *values, const float *neutral,
+                         LkInversionMode mode, double detail)
+{
+    face->mode = mode;
+    face->detail = detail;
+    g_array_set_size(face->sliders, 0);
+    for (guint k = 0; k < lk_model_n_directions(model); k++)
+        if (values[k] != neutral[k])
+            lk_project_add_slider(face, lk_model_direction(model, k)->name, values[k]);
 }
 
 /* ---- the photo ------------------------------------------------------------------------------------------- */
@@ -187,14 +186,12 @@ LkModel *lk_project_open_model(const LkProject *project, GError **error)
     return model;
 }
 
-float *lk_project_face_values(const LkProjectFace *face, const LkEditor *editor, GPtrArray **unknown)
+float *lk_project_face_values(const LkProjectFace *face, const LkEditor *editor, GPtrArray *unknown)
 {
     const LkModel *model = lk_editor_model(editor);
     const guint n = lk_model_n_directions(model);
     float *values = g_new0(float, n + 1);
 
-    if (unknown)
-        *unknown = g_ptr_array_new_with_free_func(g_free);
     lk_editor_neutral_values(editor, values);
     for (guint i = 0; i < face->sliders->len; i++) {
         const LkProjectSlider *slider = &g_array_index(face->sliders, LkProjectSlider, i);
@@ -205,7 +202,7 @@ float *lk_project_face_values(const LkProjectFace *face, const LkEditor *editor,
             values[k] = CLAMP(slider->value, lk_model_direction(model, k)->minimum,
                               lk_model_direction(model, k)->maximum);
         else if (unknown)
-            g_ptr_array_add(*unknown, g_strdup(slider->name));
+            g_ptr_array_add(unknown, g_strdup(slider->name));
     }
     return values;
 }

@@ -33,7 +33,7 @@ typedef struct {
     LkInversionMode mode;
     double detail;   /* 0 to 1 */
     GArray *sliders; /* LkProjectSlider: those that are not neutral */
-    LkInversion *inversion;
+    LkInversion *inversion; /* NULL: a face that nobody has chosen, and that was not inverted */
 } LkProjectFace;
 
 typedef struct {
@@ -45,15 +45,19 @@ typedef struct {
     char *model_name, *model_path;
     guint64 network_hash; /* lk_model_network_hash */
     GPtrArray *faces;     /* LkProjectFace */
+    guint chosen;         /* the face that was edited last */
 } LkProject;
 
 /* A project without faces. Reads the photo's file for its size and hash; a G_FILE_ERROR that names it. */
 LkProject *lk_project_new(const char *photo, const LkModel *model, GError **error);
 void lk_project_free(LkProject *project); /* NULL is fine */
 
-/* Adds the face that the editor has open, with values (one per direction). Owned by the project. */
-LkProjectFace *lk_project_add_face(LkProject *project, LkEditor *editor, const float *values,
-                                   LkInversionMode mode, double detail, GError **error);
+/* Adds a face of the photo. Copies quad and inversion (NULL: none); the face is owned by the project and not edited. */
+LkProjectFace *lk_project_add_face(LkProject *project, const LkPhoto *photo, const LkQuad *quad,
+                                   const LkInversion *inversion);
+/* values and neutral: one per direction of the model. */
+void lk_project_face_set(LkProjectFace *face, const LkModel *model, const float *values, const float *neutral,
+                         LkInversionMode mode, double detail);
 
 /* Whole or not at all, in place of an older file. A G_FILE_ERROR that names path. */
 gboolean lk_project_write(const LkProject *project, const char *path, GError **error);
@@ -70,10 +74,10 @@ LkModel *lk_project_open_model(const LkProject *project, GError **error);
 /* Whether model is that one, or another file with the same networks. */
 gboolean lk_project_check_model(const LkProject *project, const LkModel *model, GError **error);
 
-/* The face's values for the directions of the editor's model, whose photo is the face's (lk_editor_open_saved); n + 1 floats,
- * free with g_free. unknown: NULL, or gets the names (char *, for g_ptr_array_unref) of the sliders that the model does not
- * have; values outside of a slider's range are brought into it. */
-float *lk_project_face_values(const LkProjectFace *face, const LkEditor *editor, GPtrArray **unknown);
+/* The face's values for the directions of the editor's model; the editor has the face open. n + 1 floats, free with g_free.
+ * unknown: NULL, or has the names (char *, for g_free) of the sliders that the model does not have added to it; values outside
+ * of a slider's range are brought into it. */
+float *lk_project_face_values(const LkProjectFace *face, const LkEditor *editor, GPtrArray *unknown);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LkProject, lk_project_free)
 

@@ -112,7 +112,8 @@ static void add_face(JsonBuilder *json, const LkProjectFace *face)
         json_builder_add_double_value(json, (double)slider->value);
     }
     json_builder_end_object(json);
-    add_inversion(json, face->inversion);
+    if (face->inversion != NULL)
+        add_inversion(json, face->inversion);
     json_builder_end_object(json);
 }
 
@@ -169,6 +170,7 @@ static char *to_text(const LkProject *project, const char *path, gsize *size)
     add_int(json, "version", VERSION);
     add_photo(json, project, path);
     add_model(json, project);
+    add_int(json, "face", project->chosen);
     json_builder_set_member_name(json, "faces");
     json_builder_begin_array(json);
     for (guint i = 0; i < project->faces->len; i++)
@@ -384,14 +386,19 @@ static gboolean is_finite(const guint8 *data, gsize n, LkType type)
     return TRUE;
 }
 
+/* Both tensors or none. */
 static gboolean read_inversion(LkProjectFace *face, JsonObject *object, GError **error)
 {
-    LkInversion *inversion = face->inversion = g_new0(LkInversion, 1);
+    LkInversion *inversion;
     guint code[2], features[3];
     LkType type;
     gsize n;
-    guint8 *data = read_tensor(object, "w_plus", code, 2, &type, &n, error);
+    guint8 *data;
 
+    if (!json_object_has_member(object, "w_plus") && !json_object_has_member(object, "enc_feat"))
+        return TRUE;
+    inversion = face->inversion = g_new0(LkInversion, 1);
+    data = read_tensor(object, "w_plus", code, 2, &type, &n, error);
     inversion->w_plus = (float *)(gpointer)data;
     if (data == NULL)
         return FALSE;
@@ -453,6 +460,18 @@ static gboolean read_face(LkProject *project, JsonNode *node, GError **error)
 
 /* ---- the whole ---- */
 
+/* Version 1 did not have it at first: then it is the first face. */
+static gboolean read_chosen(LkProject *project, JsonObject *root, GError **error)
+{
+    gint64 chosen = 0;
+
+    if (json_object_has_member(root, "face") &&
+        !get_int(root, "face", (gint64)project->faces->len - 1, &chosen, error))
+        return FALSE;
+    project->chosen = (guint)chosen;
+    return TRUE;
+}
+
 static gboolean read_root(LkProject *project, JsonNode *node, GError **error)
 {
     JsonObject *root = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
@@ -477,7 +496,7 @@ static gboolean read_root(LkProject *project, JsonNode *node, GError **error)
     for (guint i = 0; i < json_array_get_length(json_node_get_array(faces)); i++)
         if (!read_face(project, json_array_get_element(json_node_get_array(faces), i), error))
             return FALSE;
-    return TRUE;
+    return read_chosen(project, root, error);
 }
 
 static char *read_text(const char *path, gsize *size, GError **error)

@@ -10,14 +10,6 @@
  * than the pause between two events of a moving hand, shorter than anyone calls a wait. */
 enum { REST_TIME = 80 };
 
-/* A face that is not chosen now. */
-typedef struct {
-    gboolean was_chosen; /* FALSE: the rest says nothing */
-    float *values;
-    LkInversionMode mode;
-    double detail;
-} Face;
-
 struct _LkSession {
     GObject parent_instance;
 
@@ -31,10 +23,11 @@ struct _LkSession {
     GSource *rest_timer; /* or NULL */
 
     LkOriginal *original;
-    gboolean has_picture; /* of this photo and model */
+    char *photo, *project; /* paths, or NULL */
+    gboolean has_picture;  /* of this photo and model */
     GArray *pieces;       /* of LkPiece, as many as faces: what it changes */
     GArray *quads;        /* of LkQuad */
-    GArray *faces;        /* of Face */
+    GArray *states;       /* of LkFaceState: of the faces that are not chosen now */
     guint face;           /* the chosen one: the following are its own */
     float *values;
     float *neutral;
@@ -46,12 +39,23 @@ struct _LkSession {
     gboolean made_is_valid;  /* FALSE: none yet of this photo and model */
     gboolean half_precision; /* as signalled */
 
+    guint64 changes, kept; /* how often something was set, and as of when a file has it */
+
     LkSessionState state; /* as last notified */
-    gboolean modified;
+    gboolean modified, unsaved;
 };
 
-enum { PROP_STATE = 1, PROP_MODIFIED, PROP_MODE, PROP_DETAIL, PROP_FACE, PROP_MODEL, N_PROPERTIES };
-enum { PICTURE, FAILED, HALF_PRECISION, N_SIGNALS };
+enum {
+    PROP_STATE = 1,
+    PROP_MODIFIED,
+    PROP_UNSAVED,
+    PROP_MODE,
+    PROP_DETAIL,
+    PROP_FACE,
+    PROP_MODEL,
+    N_PROPERTIES,
+};
+enum { PICTURE, FAILED, WARNING, HALF_PRECISION, N_SIGNALS };
 
 static GParamSpec *properties[N_PROPERTIES];
 static guint signals[N_SIGNALS];
@@ -127,16 +131,45 @@ static void notify_state(LkSession *self)
     notify(self, PROP_STATE);
 }
 
+static gboolean is_edited(LkSession *self, const float *values, const float *neutral)
+{
+    for (guint k = 0; k < self->n_values; k++)
+        if (values[k] != neutral[k])
+            return TRUE;
+    return FALSE;
+}
+
+static gboolean some_face_is_edited(LkSession *self)
+{
+    for (guint i = 0; i < self->states->len; i++) {
+        const LkFaceState *state = &g_array_index(self->states, LkFaceState, i);
+        if (i != self->face && state->was_chosen && is_edited(self, state->values, state->neutral))
+            return TRUE;
+    }
+    return self->modified;
+}
+
+/* A photo as it was needs no keeping, unless its project's file says otherwise. */
+static void notify_unsaved(LkSession *self)
+{
+    const gboolean unsaved =
+        self->changes != self->kept && (self->project != NULL || some_face_is_edited(self));
+
+    if (unsaved == self->unsaved)
+        return;
+    self->unsaved = unsaved;
+    notify(self, PROP_UNSAVED);
+}
+
 static void notify_modified(LkSession *self)
 {
-    gboolean modified = FALSE;
+    const gboolean modified = is_edited(self, self->values, self->neutral);
 
-    for (guint k = 0; k < self->n_values; k++)
-        modified |= self->values[k] != self->neutral[k];
-    if (modified == self->modified)
-        return;
-    self->modified = modified;
-    notify(self, PROP_MODIFIED);
+    if (modified != self->modified) {
+        self->modified = modified;
+        notify(self, PROP_MODIFIED);
+    }
+    notify_unsaved(self);
 }
 
 static void set_mode(LkSession *self, LkInversionMode mode)
@@ -163,21 +196,17 @@ static void set_face(LkSession *self, guint face)
     notify(self, PROP_FACE);
 }
 
-static void clear_face(gpointer face)
-{
-    g_clear_pointer(&((Face *)face)->values, g_free);
-}
-
 /* None is edited. quads: NULL: there are none. */
 static void start_faces(LkSession *self, GArray *quads)
 {
     g_clear_pointer(&self->quads, g_array_unref);
     self->quads = quads != NULL ? g_array_ref(quads) : g_array_new(FALSE, FALSE, sizeof(LkQuad));
-    g_array_set_size(self->faces, 0);
-    g_array_set_size(self->faces, self->quads->len);
+    g_clear_pointer(&self->states, g_array_unref);
+    self->states = lk_face_states_new(self->quads->len);
     g_clear_pointer(&self->pieces, g_array_unref);
     self->pieces = lk_pieces_new(self->quads->len);
     self->has_picture = FALSE;
+    self->kept = self->changes;
 }
 
 /* neutral: NULL: all 0. */
@@ -265,6 +294,7 @@ static void start_rest_timer(LkSession *self)
 
 static void values_changed(LkSession *self)
 {
+    self->changes++;
     notify_modified(self);
     if (self->making != NULL)
         start_rest_timer(self);
@@ -281,53 +311,77 @@ static void return_task(LkJob *job)
         g_task_return_boolean(job->task, TRUE);
 }
 
-static void open_done(LkSession *self, LkJob *job)
-{
-    if (self->opening == job)
-        self->opening = NULL;
-    if (job->error == NULL) {
-        lk_original_unref(self->original);
-        self->original = lk_original_ref(job->original);
-        start_faces(self, job->quads);
-        start_at(self, job->neutral);
-        set_face(self, 0);
-        set_mode(self, LK_INVERSION_STYLERES);
-        set_detail(self, LK_DETAIL_DEFAULT);
-        notify_modified(self);
-    }
-    make_missing_picture(self);
-    return_task(job);
-}
-
 static void take_pieces(LkSession *self, LkJob *job)
 {
     g_clear_pointer(&self->pieces, g_array_unref);
     self->pieces = g_array_ref(job->pieces);
 }
 
-static void leave_face(LkSession *self, LkJob *job)
+static void enter_face(LkSession *self, guint face, const float *neutral)
 {
-    Face *left = &g_array_index(self->faces, Face, job->left);
+    const LkFaceState *state = &g_array_index(self->states, LkFaceState, face);
 
-    g_free(left->values);
-    left->values = g_memdup2(job->values, values_size(self));
-    left->was_chosen = TRUE;
-    left->mode = job->mode;
-    left->detail = job->detail;
+    start_at(self, neutral);
+    if (state->was_chosen)
+        memcpy(self->values, state->values, values_size(self));
+    /* Before the properties of the face. */
+    set_face(self, face);
+    set_mode(self, state->was_chosen ? state->mode : LK_INVERSION_STYLERES);
+    set_detail(self, state->was_chosen ? state->detail : LK_DETAIL_DEFAULT);
+    notify_modified(self);
 }
 
-static void enter_face(LkSession *self, LkJob *job)
+/* As it was left in the project, or not edited yet. */
+static void take_photo(LkSession *self, LkJob *job)
 {
-    const Face *face = &g_array_index(self->faces, Face, job->face);
+    lk_original_unref(self->original);
+    self->original = lk_original_ref(job->original);
+    g_free(self->photo);
+    self->photo = g_strdup(job->photo);
+    g_free(self->project);
+    self->project = job->kind == LK_JOB_PROJECT ? g_strdup(job->path) : NULL;
+    if (job->model != NULL)
+        take_model(self, job->model);
+    start_faces(self, job->quads);
+    if (job->states != NULL) {
+        g_clear_pointer(&self->states, g_array_unref);
+        self->states = g_array_ref(job->states);
+        take_pieces(self, job);
+        self->has_picture = TRUE;
+    }
+    enter_face(self, job->face, job->neutral);
+    if (job->model != NULL)
+        notify(self, PROP_MODEL);
+}
 
-    start_at(self, job->neutral);
-    if (face->was_chosen)
-        memcpy(self->values, face->values, values_size(self));
-    /* Before the properties of the face. */
-    set_face(self, job->face);
-    set_mode(self, face->was_chosen ? face->mode : LK_INVERSION_STYLERES);
-    set_detail(self, face->was_chosen ? face->detail : LK_DETAIL_DEFAULT);
-    notify_modified(self);
+static void open_done(LkSession *self, LkJob *job)
+{
+    g_autofree char *warning = g_steal_pointer(&job->warning);
+    const gboolean opened = job->error == NULL;
+
+    if (self->opening == job)
+        self->opening = NULL;
+    if (opened)
+        take_photo(self, job);
+    make_missing_picture(self);
+    return_task(job);
+    if (opened && warning != NULL && self->worker != NULL)
+        g_signal_emit(self, signals[WARNING], 0, warning);
+}
+
+static void leave_face(LkSession *self, LkJob *job)
+{
+    lk_face_state_set(&g_array_index(self->states, LkFaceState, job->left), job->values, self->neutral,
+                      self->n_values, job->mode, job->detail);
+}
+
+/* A face that was added is the last one. */
+static void take_added_face(LkSession *self, LkJob *job)
+{
+    /* Who reads the quads has the array before until then. */
+    g_array_append_vals(self->quads, job->place, 1);
+    g_array_set_size(self->states, self->quads->len);
+    self->changes++;
 }
 
 static void face_done(LkSession *self, LkJob *job)
@@ -339,10 +393,31 @@ static void face_done(LkSession *self, LkJob *job)
         /* An older choice may have been done after this one was asked for. */
         if (job->left == self->face)
             leave_face(self, job);
-        enter_face(self, job);
+        if (job->place != NULL)
+            take_added_face(self, job);
+        enter_face(self, job->face, job->neutral);
     }
     make_missing_picture(self);
     return_task(job);
+}
+
+/* What a file has now is as it was when the job was made. */
+static void keep_done(LkSession *self, LkJob *job)
+{
+    if (job->error == NULL && job->changes > self->kept)
+        self->kept = job->changes;
+    notify_unsaved(self);
+    return_task(job);
+}
+
+static void save_done(LkSession *self, LkJob *job)
+{
+    /* Not where another photo has been opened meanwhile. */
+    if (job->error == NULL && g_strcmp0(self->photo, job->photo) == 0) {
+        g_free(self->project);
+        self->project = g_canonicalize_filename(job->path, NULL);
+    }
+    keep_done(self, job);
 }
 
 static void model_done(LkSession *self, LkJob *job)
@@ -353,6 +428,7 @@ static void model_done(LkSession *self, LkJob *job)
         take_model(self, job->model);
         start_faces(self, job->quads);
         start_at(self, job->neutral);
+        self->changes++; /* an edit that is gone, where a project had one */
         notify(self, PROP_MODEL);
         notify_modified(self);
     }
@@ -402,6 +478,7 @@ static void job_done(LkJob *job, gpointer data)
     notice_half_precision(self, job);
     switch (job->kind) {
     case LK_JOB_OPEN:
+    case LK_JOB_PROJECT:
         open_done(self, job);
         break;
     case LK_JOB_FACE:
@@ -414,7 +491,10 @@ static void job_done(LkJob *job, gpointer data)
         picture_done(self, job);
         break;
     case LK_JOB_EXPORT:
-        return_task(job);
+        keep_done(self, job);
+        break;
+    case LK_JOB_SAVE:
+        save_done(self, job);
         break;
     }
     lk_job_free(job);
@@ -456,7 +536,9 @@ static void lk_session_finalize(GObject *object)
     g_ptr_array_unref(self->jobs);
     g_array_unref(self->pieces);
     g_array_unref(self->quads);
-    g_array_unref(self->faces);
+    g_array_unref(self->states);
+    g_free(self->photo);
+    g_free(self->project);
     g_main_context_unref(self->context);
     lk_model_unref(self->model);
     g_free(self->values);
@@ -475,6 +557,9 @@ static void lk_session_get_property(GObject *object, guint id, GValue *value, GP
         break;
     case PROP_MODIFIED:
         g_value_set_boolean(value, self->modified);
+        break;
+    case PROP_UNSAVED:
+        g_value_set_boolean(value, self->unsaved);
         break;
     case PROP_MODE:
         g_value_set_enum(value, self->mode);
@@ -505,6 +590,7 @@ static void lk_session_class_init(LkSessionClass *class)
     properties[PROP_STATE] =
         g_param_spec_enum("state", NULL, NULL, LK_TYPE_SESSION_STATE, LK_SESSION_EMPTY, flags);
     properties[PROP_MODIFIED] = g_param_spec_boolean("modified", NULL, NULL, FALSE, flags);
+    properties[PROP_UNSAVED] = g_param_spec_boolean("unsaved", NULL, NULL, FALSE, flags);
     properties[PROP_MODE] =
         g_param_spec_enum("mode", NULL, NULL, LK_TYPE_INVERSION_MODE, LK_INVERSION_STYLERES, flags);
     properties[PROP_DETAIL] = g_param_spec_double("detail", NULL, NULL, 0, 1, LK_DETAIL_DEFAULT, flags);
@@ -516,6 +602,8 @@ static void lk_session_class_init(LkSessionClass *class)
                                     G_TYPE_NONE, 1, G_TYPE_POINTER);
     signals[FAILED] = g_signal_new("failed", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                                    G_TYPE_NONE, 1, G_TYPE_STRING);
+    signals[WARNING] = g_signal_new("warning", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                    G_TYPE_NONE, 1, G_TYPE_STRING);
     signals[HALF_PRECISION] = g_signal_new("half-precision", LK_TYPE_SESSION, G_SIGNAL_RUN_LAST, 0, NULL,
                                            NULL, NULL, G_TYPE_NONE, 0);
 }
@@ -524,8 +612,6 @@ static void lk_session_init(LkSession *self)
 {
     self->context = g_main_context_ref_thread_default();
     self->jobs = g_ptr_array_new();
-    self->faces = g_array_new(FALSE, TRUE, sizeof(Face));
-    g_array_set_clear_func(self->faces, clear_face);
     self->detail = LK_DETAIL_DEFAULT;
 }
 
@@ -562,6 +648,18 @@ LkOriginal *lk_session_get_original(LkSession *self)
 {
     g_return_val_if_fail(LK_IS_SESSION(self), NULL);
     return self->original;
+}
+
+const char *lk_session_get_photo_path(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), NULL);
+    return self->photo;
+}
+
+const char *lk_session_get_project_path(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), NULL);
+    return self->project;
 }
 
 const LkQuad *lk_session_get_quads(LkSession *self, guint *n_faces)
@@ -619,10 +717,28 @@ gboolean lk_session_get_modified(LkSession *self)
     return self->modified;
 }
 
+gboolean lk_session_get_unsaved(LkSession *self)
+{
+    g_return_val_if_fail(LK_IS_SESSION(self), FALSE);
+    return self->unsaved;
+}
+
 LkInversionMode lk_session_get_mode(LkSession *self)
 {
     g_return_val_if_fail(LK_IS_SESSION(self), LK_INVERSION_STYLERES);
     return self->mode;
+}
+
+/* Whose results are finished by the same function. */
+#define TAG_OPEN ((gpointer)lk_session_open_finish)
+#define TAG_FACE ((gpointer)lk_session_choose_face_finish)
+
+static LkJob *job_of_file(LkJobKind kind, const char *path, GCancellable *cancellable)
+{
+    LkJob *job = lk_job_new(kind, cancellable);
+
+    job->path = g_canonicalize_filename(path, NULL);
+    return job;
 }
 
 static GTask *task_new(LkSession *self, gpointer tag, GAsyncReadyCallback callback, gpointer user_data)
@@ -634,7 +750,14 @@ static GTask *task_new(LkSession *self, gpointer tag, GAsyncReadyCallback callba
     return task;
 }
 
-/* Takes the job; the newest of a kind wins. */
+static gboolean opens_the_same(LkJobKind a, LkJobKind b)
+{
+    const gboolean photos = (a == LK_JOB_OPEN || a == LK_JOB_PROJECT) && (b == LK_JOB_OPEN || b == LK_JOB_PROJECT);
+
+    return a == b || photos;
+}
+
+/* Takes the job; the newest of those that open the same wins. */
 static void submit_opening(LkSession *self, LkJob *job, GTask *task)
 {
     if (self->worker == NULL) {
@@ -644,7 +767,7 @@ static void submit_opening(LkSession *self, LkJob *job, GTask *task)
     }
     for (guint i = 0; i < self->jobs->len; i++) {
         LkJob *older = g_ptr_array_index(self->jobs, i);
-        if (older->kind == job->kind || older == self->making)
+        if (opens_the_same(older->kind, job->kind) || older == self->making)
             g_cancellable_cancel(older->cancellable);
     }
     job->task = g_object_ref(task);
@@ -658,17 +781,38 @@ void lk_session_open_async(LkSession *self, const char *path, LkOpenMode mode, G
     g_return_if_fail(LK_IS_SESSION(self));
     g_return_if_fail(path != NULL);
 
-    g_autoptr(GTask) task = task_new(self, lk_session_open_async, callback, user_data);
-    LkJob *job = lk_job_new(LK_JOB_OPEN, cancellable);
-    job->path = g_strdup(path);
+    g_autoptr(GTask) task = task_new(self, TAG_OPEN, callback, user_data);
+    LkJob *job = job_of_file(LK_JOB_OPEN, path, cancellable);
     job->open_mode = mode;
     submit_opening(self, job, task);
+}
+
+void lk_session_open_placed_async(LkSession *self, const char *path, const LkQuad *quad,
+                                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(path != NULL && quad != NULL);
+
+    g_autoptr(GTask) task = task_new(self, TAG_OPEN, callback, user_data);
+    LkJob *job = job_of_file(LK_JOB_OPEN, path, cancellable);
+    job->place = g_memdup2(quad, sizeof *quad);
+    submit_opening(self, job, task);
+}
+
+void lk_session_open_project_async(LkSession *self, const char *path, GCancellable *cancellable,
+                                   GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(path != NULL);
+
+    g_autoptr(GTask) task = task_new(self, TAG_OPEN, callback, user_data);
+    submit_opening(self, job_of_file(LK_JOB_PROJECT, path, cancellable), task);
 }
 
 gboolean lk_session_open_finish(LkSession *self, GAsyncResult *result, GError **error)
 {
     g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
-    g_return_val_if_fail(g_async_result_is_tagged(result, lk_session_open_async), FALSE);
+    g_return_val_if_fail(g_async_result_is_tagged(result, TAG_OPEN), FALSE);
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 
@@ -681,27 +825,44 @@ static gboolean can_choose_face(LkSession *self, GTask *task)
     return FALSE;
 }
 
+static void choose_face(LkSession *self, guint face, const LkQuad *added, GCancellable *cancellable,
+                        GTask *task)
+{
+    if (!can_choose_face(self, task))
+        return;
+
+    LkJob *job = job_with_values(self, LK_JOB_FACE, cancellable);
+    job->face = face;
+    job->place = added != NULL ? g_memdup2(added, sizeof *added) : NULL;
+    job->left = self->face;
+    job->make_left = !values_are_made(self);
+    submit_opening(self, job, task);
+}
+
 void lk_session_choose_face_async(LkSession *self, guint face, GCancellable *cancellable,
                                   GAsyncReadyCallback callback, gpointer user_data)
 {
     g_return_if_fail(LK_IS_SESSION(self));
     g_return_if_fail(face < self->quads->len);
 
-    g_autoptr(GTask) task = task_new(self, lk_session_choose_face_async, callback, user_data);
-    if (!can_choose_face(self, task))
-        return;
+    g_autoptr(GTask) task = task_new(self, TAG_FACE, callback, user_data);
+    choose_face(self, face, NULL, cancellable, task);
+}
 
-    LkJob *job = job_with_values(self, LK_JOB_FACE, cancellable);
-    job->face = face;
-    job->left = self->face;
-    job->make_left = !values_are_made(self);
-    submit_opening(self, job, task);
+void lk_session_add_face_async(LkSession *self, const LkQuad *quad, GCancellable *cancellable,
+                               GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(self->original != NULL && quad != NULL);
+
+    g_autoptr(GTask) task = task_new(self, TAG_FACE, callback, user_data);
+    choose_face(self, self->quads->len, quad, cancellable, task);
 }
 
 gboolean lk_session_choose_face_finish(LkSession *self, GAsyncResult *result, GError **error)
 {
     g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
-    g_return_val_if_fail(g_async_result_is_tagged(result, lk_session_choose_face_async), FALSE);
+    g_return_val_if_fail(g_async_result_is_tagged(result, TAG_FACE), FALSE);
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 
@@ -782,21 +943,39 @@ double lk_session_get_detail(LkSession *self)
 }
 
 /* FALSE: the task is answered. */
-static gboolean can_export(LkSession *self, const char *path, LkFileFormat *format, GTask *task)
+static gboolean can_keep(LkSession *self, GTask *task)
 {
-    g_autofree char *name = g_filename_display_basename(path);
-
     if (self->worker == NULL || self->original == NULL)
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CLOSED, "No photo is open.");
     else if (self->opening != NULL)
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_BUSY, "A photo is being opened.");
-    else if (!lk_file_format_from_path(path, format))
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-                                "%s cannot be written: its name ends in none of .png, .jpg, .tif and .webp.",
-                                name);
     else
         return TRUE;
     return FALSE;
+}
+
+static gboolean can_export(LkSession *self, const char *path, LkFileFormat *format, GTask *task)
+{
+    g_autofree char *name = g_filename_display_basename(path);
+
+    if (!can_keep(self, task))
+        return FALSE;
+    if (lk_file_format_from_path(path, format))
+        return TRUE;
+    g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                            "%s cannot be written: its name ends in none of .png, .jpg, .tif and .webp.",
+                            name);
+    return FALSE;
+}
+
+/* Writes what is set now. */
+static void submit_keeping(LkSession *self, LkJob *job, const char *path, GTask *task)
+{
+    job->path = g_canonicalize_filename(path, NULL);
+    job->photo = g_strdup(self->photo);
+    job->changes = self->changes;
+    job->task = g_object_ref(task);
+    submit(self, job);
 }
 
 void lk_session_export_async(LkSession *self, const char *path, const LkExportOptions *options,
@@ -811,15 +990,37 @@ void lk_session_export_async(LkSession *self, const char *path, const LkExportOp
         return;
 
     LkJob *job = job_with_values(self, LK_JOB_EXPORT, cancellable);
-    job->path = g_strdup(path);
     job->how = how;
-    job->task = g_steal_pointer(&task);
-    submit(self, job);
+    submit_keeping(self, job, path, task);
 }
 
 gboolean lk_session_export_finish(LkSession *self, GAsyncResult *result, GError **error)
 {
     g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
     g_return_val_if_fail(g_async_result_is_tagged(result, lk_session_export_async), FALSE);
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+void lk_session_save_async(LkSession *self, const char *path, GCancellable *cancellable,
+                           GAsyncReadyCallback callback, gpointer user_data)
+{
+    g_return_if_fail(LK_IS_SESSION(self));
+    g_return_if_fail(path != NULL);
+
+    g_autoptr(GTask) task = task_new(self, lk_session_save_async, callback, user_data);
+    if (!can_keep(self, task))
+        return;
+
+    LkJob *job = lk_job_new(LK_JOB_SAVE, cancellable);
+    job->states = lk_face_states_copy(self->states, self->n_values);
+    lk_face_state_set(&g_array_index(job->states, LkFaceState, self->face), self->values, self->neutral,
+                      self->n_values, self->mode, self->detail);
+    submit_keeping(self, job, path, task);
+}
+
+gboolean lk_session_save_finish(LkSession *self, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
+    g_return_val_if_fail(g_async_result_is_tagged(result, lk_session_save_async), FALSE);
     return g_task_propagate_boolean(G_TASK(result), error);
 }

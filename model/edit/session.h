@@ -14,10 +14,13 @@
  *
  * "failed" (const char *message): a picture could not be made; the previous one stays
  *
+ * "warning" (const char *message): what of a project could not be taken up; follows lk_session_open_finish
+ *
  * "half-precision" (): emitted once: the device's memory did not suffice, and the networks go on with half precision
  *
  * Properties (read-only, notify): "state" (LkSessionState), "modified" (boolean: some value is not the neutral one),
- * "mode" (LkInversionMode), "detail" (double), "face" (uint), "model" (LkModel *)
+ * "mode" (LkInversionMode), "detail" (double), "face" (uint), "model" (LkModel *), "unsaved" (boolean: some face is edited as
+ * neither the project's file nor an export has it)
  *
  * A photo may have several faces. One is chosen: values, modified, mode and detail are its own, and changing them changes it
  * alone; picture and export show the edits of all.
@@ -55,6 +58,9 @@ LkModel *lk_session_get_model(LkSession *session);
 /* The photo that is open, and its file's pixels as they are; NULL if there is none; owned by the session. */
 LkPhoto *lk_session_get_photo(LkSession *session);
 LkOriginal *lk_session_get_original(LkSession *session);
+/* Its file, and that of the project that it is part of; NULL if there is none; absolute paths owned by the session. */
+const char *lk_session_get_photo_path(LkSession *session);
+const char *lk_session_get_project_path(LkSession *session);
 /* Where the faces are in the photo, the largest first; NULL if there is none. Owned by the session, until the next opening. */
 const LkQuad *lk_session_get_quads(LkSession *session, guint *n_faces);
 guint lk_session_get_face(LkSession *session); /* the chosen one; at first 0 */
@@ -63,6 +69,7 @@ guint lk_session_get_face(LkSession *session); /* the chosen one; at first 0 */
 LkPhoto *lk_session_get_piece(LkSession *session, guint index, guint *x, guint *y);
 /* The whole photo with those pieces in place, a copy made now; NULL before the first picture. lk_photo_unref. */
 LkPhoto *lk_session_copy_picture(LkSession *session);
+gboolean lk_session_get_unsaved(LkSession *session);
 gboolean lk_session_get_modified(LkSession *session);
 
 /* Decodes, finds the faces, inverts the largest; then all values are neutral, mode and detail are LK_INVERSION_STYLERES and
@@ -70,6 +77,15 @@ gboolean lk_session_get_modified(LkSession *session);
  * The message names the file. */
 void lk_session_open_async(LkSession *session, const char *path, LkOpenMode mode, GCancellable *cancellable,
                            GAsyncReadyCallback callback, gpointer user_data);
+/* Opens a photo at a face that a person has placed (lk_quad_from_points); none is looked for. */
+void lk_session_open_placed_async(LkSession *session, const char *path, const LkQuad *quad,
+                                  GCancellable *cancellable, GAsyncReadyCallback callback,
+                                  gpointer user_data);
+/* Opens a project (project.h), with its model where that is another one than now: "model" is notified then. Values, modes and
+ * details are the project's, and lk_session_get_piece shows the edits of all faces at once. LK_PROJECT_ERROR. */
+void lk_session_open_project_async(LkSession *session, const char *path, GCancellable *cancellable,
+                                   GAsyncReadyCallback callback, gpointer user_data);
+/* Of each of the three. */
 gboolean lk_session_open_finish(LkSession *session, GAsyncResult *result, GError **error);
 
 /* Inverts another face of the photo that is open; then values, mode and detail are as they were when it was left (at first as
@@ -78,6 +94,10 @@ gboolean lk_session_open_finish(LkSession *session, GAsyncResult *result, GError
  * while a photo or model is being opened. */
 void lk_session_choose_face_async(LkSession *session, guint face, GCancellable *cancellable,
                                   GAsyncReadyCallback callback, gpointer user_data);
+/* One more face of the photo that is open, in this square: it becomes the last one and is chosen, as by the call before. */
+void lk_session_add_face_async(LkSession *session, const LkQuad *quad, GCancellable *cancellable,
+                               GAsyncReadyCallback callback, gpointer user_data);
+/* Of both. */
 gboolean lk_session_choose_face_finish(LkSession *session, GAsyncResult *result, GError **error);
 
 /* Another model for the photo that is open, whose face is inverted again; then all values of all faces are neutral, and "picture" follows.
@@ -109,6 +129,13 @@ double lk_session_get_detail(LkSession *session);
 void lk_session_export_async(LkSession *session, const char *path, const LkExportOptions *options,
                              GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean lk_session_export_finish(LkSession *session, GAsyncResult *result, GError **error);
+
+/* Writes the edits of all faces as a project, which the session then has (lk_session_get_project_path).
+ * LK_PROJECT_ERROR_PHOTO where the photo's file has changed since it was opened; G_IO_ERROR_BUSY while a photo is being
+ * opened. */
+void lk_session_save_async(LkSession *session, const char *path, GCancellable *cancellable,
+                           GAsyncReadyCallback callback, gpointer user_data);
+gboolean lk_session_save_finish(LkSession *session, GAsyncResult *result, GError **error);
 
 /* Ends the session's work: cancels all of it and waits for the worker. Opens and exports under way finish
  * with G_IO_ERROR_CANCELLED; no signal is emitted any more. Disposing does the same, but a running GTask

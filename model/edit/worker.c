@@ -13,13 +13,9 @@ struct _LkWorker {
 
     /* The thread's own. */
     LkEditorOptions options;
-    LkModel *model;
-    LkEditor *editor;     /* NULL until a photo is opened, and after a model that could not be used */
-    LkOriginal *original; /* NULL: none is open */
-    LkOpenMode open_mode; /* of original */
-    guint face;           /* that the editor has open */
-    GPtrArray *patches;   /* of LkPatch or NULL: what the last picture of each face changes */
-    GArray *pieces;       /* made of them */
+    LkEditor *editor; /* NULL until a photo is opened, and after a model that could not be used */
+    gboolean has_face; /* the editor has the chosen one of the photo */
+    LkOpened opened;
 };
 
 static LkJob last_job;
@@ -56,276 +52,166 @@ void lk_job_free(LkJob *job)
     lk_original_unref(job->original);
     g_clear_pointer(&job->quads, g_array_unref);
     g_clear_pointer(&job->pieces, g_array_unref);
+    g_clear_pointer(&job->states, g_array_unref);
     lk_photo_unref(job->picture);
     g_free(job->path);
+    g_free(job->place);
+    g_free(job->photo);
+    g_free(job->warning);
     g_free(job->values);
     g_free(job->neutral);
     g_free(job);
 }
 
-/* ---- pieces -------------------------------------------------------------------------------------------- */
+/* ---- the editor ---------------------------------------------------------------------------------------- */
 
-static void clear_piece(gpointer piece)
+/* Made for the model that is open; what another one needed is freed before. */
+static gboolean ensure_editor(LkWorker *worker, GError **error)
 {
-    g_clear_pointer(&((LkPiece *)piece)->photo, lk_photo_unref);
-}
-
-GArray *lk_pieces_new(guint n_faces)
-{
-    GArray *pieces = g_array_new(FALSE, TRUE, sizeof(LkPiece));
-
-    g_array_set_clear_func(pieces, clear_piece);
-    return g_array_set_size(pieces, n_faces);
-}
-
-static GArray *copy_pieces(GArray *pieces)
-{
-    GArray *copy = lk_pieces_new(pieces->len);
-
-    for (guint i = 0; i < pieces->len; i++) {
-        LkPiece *piece = &g_array_index(copy, LkPiece, i);
-        *piece = g_array_index(pieces, LkPiece, i);
-        if (piece->photo != NULL)
-            lk_photo_ref(piece->photo);
-    }
-    return copy;
-}
-
-/* Of no size: nothing. */
-typedef struct {
-    guint left, top, right, bottom;
-} Box;
-
-/* Photo pixels, more than resampling for the screen reaches: what lies nearer is one piece. */
-enum { APART = 128 };
-
-static Box box_of(const LkPatch *patch)
-{
-    if (patch == NULL)
-        return (Box){0};
-    return (Box){patch->x, patch->y, patch->x + patch->width, patch->y + patch->height};
-}
-
-static Box box_of_piece(const LkPiece *piece)
-{
-    if (piece->photo == NULL)
-        return (Box){0};
-    return (Box){piece->x, piece->y, piece->x + lk_photo_width(piece->photo),
-                 piece->y + lk_photo_height(piece->photo)};
-}
-
-static gboolean is_empty(Box box)
-{
-    return box.left == box.right || box.top == box.bottom;
-}
-
-static gboolean are_near(Box a, Box b)
-{
-    return !is_empty(a) && !is_empty(b) && a.left < b.right + APART && b.left < a.right + APART &&
-           a.top < b.bottom + APART && b.top < a.bottom + APART;
-}
-
-static gboolean join_two(Box *boxes, guint n)
-{
-    for (guint i = 0; i < n; i++)
-        for (guint j = i + 1; j < n; j++)
-            if (are_near(boxes[i], boxes[j])) {
-                boxes[i] = (Box){MIN(boxes[i].left, boxes[j].left), MIN(boxes[i].top, boxes[j].top),
-                                 MAX(boxes[i].right, boxes[j].right), MAX(boxes[i].bottom, boxes[j].bottom)};
-                boxes[j] = (Box){0};
-                return TRUE;
-            }
-    return FALSE;
-}
-
-/* One for each face, where those of faces near to each other are joined at the first one's place. */
-static Box *arrange_boxes(const LkWorker *worker)
-{
-    Box *boxes = g_new(Box, worker->patches->len);
-
-    for (guint i = 0; i < worker->patches->len; i++)
-        boxes[i] = box_of(g_ptr_array_index(worker->patches, i));
-    while (join_two(boxes, worker->patches->len))
-        ;
-    return boxes;
-}
-
-static void add_change(float *sum, Box box, const LkPatch *patch)
-{
-    for (guint y = 0; y < patch->height; y++) {
-        const float *from = patch->change + (gsize)3 * y * patch->width;
-        float *to =
-            sum + 3 * ((gsize)(patch->y + y - box.top) * (box.right - box.left) + patch->x - box.left);
-
-        for (gsize k = 0; k < (gsize)3 * patch->width; k++)
-            to[k] += from[k];
-    }
-}
-
-/* What the patches in the box change there together, as lk_original_save adds them up. */
-static LkPatch *join_patches(const LkWorker *worker, Box box)
-{
-    LkPatch *joined = g_new(LkPatch, 1);
-
-    *joined = (LkPatch){box.left, box.top, box.right - box.left, box.bottom - box.top, NULL};
-    joined->change = g_new0(float, (gsize)3 * joined->width * joined->height);
-    for (guint i = 0; i < worker->patches->len; i++) {
-        const LkPatch *patch = g_ptr_array_index(worker->patches, i);
-        if (are_near(box, box_of(patch)))
-            add_change(joined->change, box, patch);
-    }
-    return joined;
-}
-
-/* The patch's rectangle alone: a photo is far larger than a step of a slider may take time for. */
-static LkPhoto *cut_out(const LkPhoto *photo, const LkPatch *patch)
-{
-    const gsize stride = (gsize)lk_photo_width(photo) * 4, row = (gsize)patch->width * 4;
-    const guint8 *from = lk_photo_pixels(photo) + patch->y * stride + (gsize)patch->x * 4;
-    g_autofree guint8 *pixels = g_malloc(row * patch->height);
-
-    for (guint y = 0; y < patch->height; y++)
-        memcpy(pixels + y * row, from + y * stride, row);
-    return lk_photo_new(patch->width, patch->height, pixels);
-}
-
-static LkPiece make_piece(const LkWorker *worker, const LkPatch *patch)
-{
-    g_autoptr(LkPhoto) before = cut_out(lk_original_photo(worker->original), patch);
-    const LkPatch here = {0, 0, patch->width, patch->height, patch->change};
-
-    return (LkPiece){lk_patch_apply(before, &(const LkPatch *){&here}, 1), patch->x, patch->y};
-}
-
-static void remake_piece(const LkWorker *worker, LkPiece *piece, Box box)
-{
-    g_autoptr(LkPatch) joined = NULL;
-    const LkPatch *alone = NULL;
-    guint n = 0;
-
-    clear_piece(piece);
-    for (guint i = 0; i < worker->patches->len; i++) {
-        const LkPatch *patch = g_ptr_array_index(worker->patches, i);
-        if (are_near(box, box_of(patch))) {
-            alone = patch;
-            n++;
-        }
-    }
-    if (n > 1)
-        alone = joined = join_patches(worker, box);
-    if (n > 0)
-        *piece = make_piece(worker, alone);
-}
-
-/* Of the face that is open. Takes the patch. */
-static void set_patch(LkWorker *worker, LkPatch *patch)
-{
-    g_autoptr(LkPatch) before = g_ptr_array_index(worker->patches, worker->face);
-    g_autofree Box *boxes = NULL;
-
-    g_ptr_array_index(worker->patches, worker->face) = patch;
-    boxes = arrange_boxes(worker);
-    for (guint i = 0; i < worker->pieces->len; i++) {
-        LkPiece *piece = &g_array_index(worker->pieces, LkPiece, i);
-        const Box old = box_of_piece(piece);
-
-        if (memcmp(&old, &boxes[i], sizeof old) != 0 || are_near(boxes[i], box_of(before)) ||
-            are_near(boxes[i], box_of(patch)))
-            remake_piece(worker, piece, boxes[i]);
-    }
-}
-
-/* No face is changed. */
-static void start_pieces(LkWorker *worker, guint n_faces)
-{
-    g_clear_pointer(&worker->patches, g_ptr_array_unref);
-    g_clear_pointer(&worker->pieces, g_array_unref);
-    worker->patches = g_ptr_array_new_full(n_faces, (GDestroyNotify)lk_patch_free);
-    g_ptr_array_set_size(worker->patches, (gint)n_faces);
-    worker->pieces = lk_pieces_new(n_faces);
-}
-
-/* ---- the thread ---------------------------------------------------------------------------------------- */
-
-/* An editor with the photo that is open, if one is. */
-static gboolean ensure_editor(LkWorker *worker, GCancellable *cancellable, GError **error)
-{
-    g_autoptr(LkEditor) editor = NULL;
-
-    if (worker->editor != NULL)
+    if (worker->editor != NULL && lk_editor_model(worker->editor) == worker->opened.model)
         return TRUE;
-    editor = lk_editor_new_for_model(&worker->options, worker->model, error);
-    if (editor == NULL)
+    g_clear_pointer(&worker->editor, lk_editor_free);
+    worker->has_face = FALSE;
+    worker->editor = lk_editor_new_for_model(&worker->options, worker->opened.model, error);
+    return worker->editor != NULL;
+}
+
+static gboolean is_saved(const LkWorker *worker, const LkOpenedFace *face)
+{
+    return face->saved != NULL && face->networks == lk_model_network_hash(worker->opened.model);
+}
+
+/* On error the face before stays. */
+static gboolean open_face(LkWorker *worker, guint index, GCancellable *cancellable, GError **error)
+{
+    const LkOpenedFace *face = lk_opened_face(&worker->opened, index);
+    LkPhoto *photo = lk_original_photo(worker->opened.original);
+
+    if (is_saved(worker, face))
+        return lk_editor_open_saved(worker->editor, photo, &face->quad, face->saved, error);
+    return lk_editor_open_at(worker->editor, photo, &face->quad, cancellable, error);
+}
+
+/* The editor, with the chosen face of the photo if one is open. */
+static gboolean ensure_face(LkWorker *worker, GCancellable *cancellable, GError **error)
+{
+    if (!ensure_editor(worker, error))
         return FALSE;
-    if (worker->original != NULL && !lk_editor_open(editor, lk_original_photo(worker->original),
-                                                    worker->open_mode, worker->face, cancellable, error))
+    if (worker->opened.original != NULL && !worker->has_face)
+        worker->has_face = open_face(worker, worker->opened.face, cancellable, error);
+    return worker->opened.original == NULL || worker->has_face;
+}
+
+/* So that the face that the editor has need not be inverted again. */
+static gboolean keep_inversion(LkWorker *worker, GCancellable *cancellable, GError **error)
+{
+    LkOpenedFace *face = lk_opened_face(&worker->opened, worker->opened.face);
+    LkInversion *inversion;
+
+    if (is_saved(worker, face))
+        return TRUE;
+    inversion = lk_editor_save_inversion(worker->editor, cancellable, error);
+    if (inversion == NULL)
         return FALSE;
-    worker->editor = g_steal_pointer(&editor);
+    lk_inversion_free(face->saved);
+    face->saved = inversion;
+    face->networks = lk_model_network_hash(worker->opened.model);
     return TRUE;
 }
 
 static float *neutral_values(LkWorker *worker)
 {
-    float *values = g_new0(float, lk_model_n_directions(worker->model) + 1);
+    float *values = g_new0(float, lk_model_n_directions(worker->opened.model) + 1);
 
     lk_editor_neutral_values(worker->editor, values);
     return values;
 }
 
-/* All of the photo's faces as they are without an edit. */
-static void start_faces(LkWorker *worker, LkJob *job)
-{
-    job->neutral = neutral_values(worker);
-    job->quads = g_array_ref(lk_editor_quads(worker->editor));
-    start_pieces(worker, job->quads->len);
-}
+/* ---- opening ------------------------------------------------------------------------------------------- */
 
 /* The editor sees only pixels; people want to read which file it was. */
 static void name_file(LkJob *job)
 {
     g_autofree char *name = g_filename_display_basename(job->path);
 
-    if (job->error->domain == LK_PHOTO_ERROR)
+    if (job->error->domain != G_IO_ERROR)
         g_prefix_error(&job->error, "%s: ", name);
+}
+
+/* Takes what was opened in place of what was open, which opened gets. */
+static void exchange(LkWorker *worker, LkOpened *opened, gboolean has_face)
+{
+    const LkOpened before = worker->opened;
+
+    worker->opened = *opened;
+    worker->has_face = has_face;
+    *opened = before;
+}
+
+static void tell_opened(LkWorker *worker, LkJob *job)
+{
+    job->original = lk_original_ref(worker->opened.original);
+    job->photo = g_strdup(worker->opened.photo);
+    job->quads = lk_opened_quads(&worker->opened);
+    job->neutral = neutral_values(worker);
+}
+
+static gboolean find_faces(LkWorker *worker, LkOpened *opened, LkJob *job)
+{
+    g_autoptr(GArray) quads = NULL;
+
+    if (job->place != NULL) {
+        lk_opened_add_face(opened, job->place);
+        return TRUE;
+    }
+    quads = lk_editor_find_faces(worker->editor, lk_original_photo(opened->original), job->open_mode,
+                                 job->cancellable, &job->error);
+    for (guint i = 0; quads != NULL && i < quads->len; i++)
+        lk_opened_add_face(opened, &g_array_index(quads, LkQuad, i));
+    return quads != NULL;
 }
 
 static void open_photo(LkWorker *worker, LkJob *job)
 {
-    g_autoptr(LkOriginal) original = lk_original_open(job->path, &job->error);
+    g_auto(LkOpened) opened = lk_opened_new(worker->opened.model);
 
-    if (original == NULL || !ensure_editor(worker, job->cancellable, &job->error))
+    if (!lk_opened_read_photo(&opened, job->path, &job->error) || !ensure_editor(worker, &job->error))
         return;
-    if (!lk_editor_open(worker->editor, lk_original_photo(original), job->open_mode, 0, job->cancellable,
-                        &job->error)) {
+    if (!find_faces(worker, &opened, job) ||
+        !lk_editor_open_at(worker->editor, lk_original_photo(opened.original),
+                           &lk_opened_face(&opened, 0)->quad, job->cancellable, &job->error)) {
         name_file(job);
         return;
     }
-    job->original = g_steal_pointer(&original);
-    lk_original_unref(worker->original);
-    worker->original = lk_original_ref(job->original);
-    worker->open_mode = job->open_mode;
-    worker->face = 0;
-    start_faces(worker, job);
+    exchange(worker, &opened, TRUE);
+    tell_opened(worker, job);
 }
 
 static void change_model(LkWorker *worker, LkJob *job)
 {
-    g_autoptr(LkModel) before = worker->model;
+    g_autoptr(LkModel) before = lk_model_ref(worker->opened.model);
 
-    g_clear_pointer(&worker->editor, lk_editor_free);
-    worker->model = lk_model_ref(job->model);
-    if (!ensure_editor(worker, job->cancellable, &job->error)) {
-        lk_model_unref(worker->model);
-        worker->model = g_steal_pointer(&before);
-    } else if (worker->original != NULL) {
-        start_faces(worker, job);
+    /* Perhaps the other model has the same networks. */
+    if (worker->has_face)
+        keep_inversion(worker, job->cancellable, NULL);
+    lk_model_unref(worker->opened.model);
+    worker->opened.model = lk_model_ref(job->model);
+    if (!ensure_face(worker, job->cancellable, &job->error)) {
+        lk_model_unref(worker->opened.model);
+        worker->opened.model = g_steal_pointer(&before);
+    } else if (worker->opened.original != NULL) {
+        lk_opened_forget_patches(&worker->opened);
+        job->neutral = neutral_values(worker);
+        job->quads = lk_opened_quads(&worker->opened);
     }
 }
+
+/* ---- pictures ------------------------------------------------------------------------------------------ */
 
 /* What the job's values change in the photo. */
 static LkPatch *make_patch(LkWorker *worker, LkJob *job)
 {
-    if (!ensure_editor(worker, job->cancellable, &job->error))
+    if (!ensure_face(worker, job->cancellable, &job->error))
         return NULL;
     LkPhoto *picture =
         lk_editor_generate(worker->editor, job->values, job->mode, job->cancellable, &job->error);
@@ -336,31 +222,44 @@ static LkPatch *make_patch(LkWorker *worker, LkJob *job)
     return lk_editor_patch(worker->editor, picture, job->mode, job->detail, job->cancellable, &job->error);
 }
 
+static void tell_pieces(LkWorker *worker, LkJob *job)
+{
+    g_clear_pointer(&job->pieces, g_array_unref);
+    job->pieces = lk_pieces_copy(worker->opened.pieces);
+}
+
 static gboolean make_picture(LkWorker *worker, LkJob *job)
 {
     LkPatch *patch = make_patch(worker, job);
 
     if (patch == NULL)
         return FALSE;
-    set_patch(worker, patch);
-    g_clear_pointer(&job->pieces, g_array_unref);
-    job->pieces = copy_pieces(worker->pieces);
+    lk_opened_set_patch(&worker->opened, patch);
+    tell_pieces(worker, job);
     return TRUE;
 }
 
 /* The face that is left keeps the picture of its last values, also where nobody waited for it. */
 static void choose_face(LkWorker *worker, LkJob *job)
 {
-    if (worker->face == job->left && job->make_left && !make_picture(worker, job))
+    LkOpened *opened = &worker->opened;
+
+    if (opened->face == job->left && job->make_left && !make_picture(worker, job))
         return;
-    if (!ensure_editor(worker, job->cancellable, &job->error) ||
-        !lk_editor_open(worker->editor, lk_original_photo(worker->original), worker->open_mode, job->face,
-                        job->cancellable, &job->error))
+    if (!ensure_face(worker, job->cancellable, &job->error) ||
+        !keep_inversion(worker, job->cancellable, &job->error))
         return;
-    worker->face = job->face;
-    job->neutral = neutral_values(worker);
-    if (job->pieces == NULL)
-        job->pieces = copy_pieces(worker->pieces);
+    if (job->place != NULL) {
+        job->face = opened->faces->len;
+        lk_opened_add_face(opened, job->place);
+    }
+    if (open_face(worker, job->face, job->cancellable, &job->error)) {
+        opened->face = job->face;
+        job->neutral = neutral_values(worker);
+        tell_pieces(worker, job);
+    } else if (job->place != NULL) {
+        lk_opened_remove_last_face(opened);
+    }
 }
 
 /* The other faces are as their last pictures show them. */
@@ -368,17 +267,107 @@ static void export_picture(LkWorker *worker, LkJob *job)
 {
     g_autoptr(LkPatch) patch = make_patch(worker, job);
     g_autoptr(GPtrArray) patches = g_ptr_array_new();
+    const LkOpened *opened = &worker->opened;
 
     if (patch == NULL || g_cancellable_set_error_if_cancelled(job->cancellable, &job->error))
         return;
-    for (guint i = 0; i < worker->patches->len; i++) {
-        LkPatch *of_face = i == worker->face ? patch : g_ptr_array_index(worker->patches, i);
+    for (guint i = 0; i < opened->patches->len; i++) {
+        LkPatch *of_face = i == opened->face ? patch : g_ptr_array_index(opened->patches, i);
         if (of_face != NULL)
             g_ptr_array_add(patches, of_face);
     }
-    lk_original_save(worker->original, (const LkPatch *const *)patches->pdata, patches->len, job->path,
+    lk_original_save(opened->original, (const LkPatch *const *)patches->pdata, patches->len, job->path,
                      &job->how, &job->error);
 }
+
+/* ---- projects ------------------------------------------------------------------------------------------ */
+
+static void save_project(LkWorker *worker, LkJob *job)
+{
+    g_autoptr(LkProject) project = NULL;
+
+    if (!ensure_face(worker, job->cancellable, &job->error) ||
+        !keep_inversion(worker, job->cancellable, &job->error))
+        return;
+    project = lk_opened_to_project(&worker->opened, job->states, &job->error);
+    if (project != NULL && !g_cancellable_set_error_if_cancelled(job->cancellable, &job->error))
+        lk_project_write(project, job->path, &job->error);
+}
+
+/* The face as the project left it: its values, and where they change something its picture. */
+static gboolean resume_face(LkWorker *worker, LkJob *job, const LkProjectFace *face, GPtrArray *left_out)
+{
+    LkFaceState *state = &g_array_index(job->states, LkFaceState, worker->opened.face);
+    g_autofree float *neutral = NULL;
+    const guint n = lk_model_n_directions(worker->opened.model);
+
+    worker->has_face = FALSE;
+    if (!ensure_face(worker, job->cancellable, &job->error))
+        return FALSE;
+    neutral = neutral_values(worker);
+    g_free(job->values);
+    job->values = lk_project_face_values(face, worker->editor, left_out);
+    job->mode = face->mode;
+    job->detail = face->detail;
+    lk_face_state_set(state, job->values, neutral, n, face->mode, face->detail);
+    return face->sliders->len == 0 || make_picture(worker, job);
+}
+
+/* The chosen one last: the editor keeps it. */
+static gboolean resume_faces(LkWorker *worker, LkJob *job, const LkProject *project, GPtrArray *left_out)
+{
+    LkOpened *opened = &worker->opened;
+
+    job->states = lk_face_states_new(opened->faces->len);
+    for (opened->face = 0; opened->face < opened->faces->len; opened->face++) {
+        const LkProjectFace *face = g_ptr_array_index(project->faces, opened->face);
+        if (opened->face != project->chosen && face->inversion != NULL &&
+            !resume_face(worker, job, face, left_out))
+            return FALSE;
+    }
+    opened->face = project->chosen;
+    return resume_face(worker, job, g_ptr_array_index(project->faces, opened->face), left_out);
+}
+
+static char *describe_left_out(GPtrArray *names)
+{
+    g_autofree char *list = NULL;
+
+    if (names->len == 0)
+        return NULL;
+    g_ptr_array_add(names, NULL);
+    list = g_strjoinv(", ", (char **)names->pdata);
+    return g_strdup_printf("The model has no slider of this name; what the project says of it is left out: %s",
+                           list);
+}
+
+static void open_project(LkWorker *worker, LkJob *job)
+{
+    g_autoptr(LkProject) project = lk_project_read(job->path, &job->error);
+    g_autoptr(GPtrArray) left_out = g_ptr_array_new_with_free_func(g_free);
+    g_auto(LkOpened) opened = {0};
+
+    if (project == NULL)
+        return;
+    if (!lk_opened_from_project(&opened, project, worker->opened.model, &job->error)) {
+        name_file(job);
+        return;
+    }
+    exchange(worker, &opened, FALSE);
+    if (!resume_faces(worker, job, project, left_out)) {
+        name_file(job);
+        exchange(worker, &opened, FALSE);
+        return;
+    }
+    tell_opened(worker, job);
+    tell_pieces(worker, job);
+    job->face = worker->opened.face;
+    job->warning = describe_left_out(left_out);
+    if (worker->opened.model != opened.model)
+        job->model = lk_model_ref(worker->opened.model);
+}
+
+/* ---- the thread ---------------------------------------------------------------------------------------- */
 
 static void do_job(LkWorker *worker, LkJob *job)
 {
@@ -387,6 +376,9 @@ static void do_job(LkWorker *worker, LkJob *job)
     switch (job->kind) {
     case LK_JOB_OPEN:
         open_photo(worker, job);
+        break;
+    case LK_JOB_PROJECT:
+        open_project(worker, job);
         break;
     case LK_JOB_FACE:
         choose_face(worker, job);
@@ -399,6 +391,9 @@ static void do_job(LkWorker *worker, LkJob *job)
         break;
     case LK_JOB_EXPORT:
         export_picture(worker, job);
+        break;
+    case LK_JOB_SAVE:
+        save_project(worker, job);
         break;
     }
 }
@@ -469,7 +464,7 @@ LkWorker *lk_worker_new(const LkEditorOptions *options, LkModel *model, GMainCon
     worker->options.model = NULL;
     worker->options.may_halve = TRUE;
     worker->options.device = g_strdup(options->device);
-    worker->model = lk_model_ref(model);
+    worker->opened = lk_opened_new(model);
     worker->jobs = g_async_queue_new();
     worker->finished = g_async_queue_new();
     worker->done = done;
@@ -493,10 +488,7 @@ void lk_worker_free(LkWorker *worker)
     g_source_unref(worker->wake);
     g_async_queue_unref(worker->jobs);
     g_async_queue_unref(worker->finished);
-    lk_model_unref(worker->model);
-    lk_original_unref(worker->original);
-    g_clear_pointer(&worker->patches, g_ptr_array_unref);
-    g_clear_pointer(&worker->pieces, g_array_unref);
+    lk_opened_clear(&worker->opened);
     g_free((char *)worker->options.device);
     g_free(worker);
 }

@@ -8,46 +8,48 @@
  */
 #pragma once
 
-#include "editor.h"
-#include "original.h"
+#include "opened.h"
 
 G_BEGIN_DECLS
 
-typedef enum { LK_JOB_OPEN, LK_JOB_FACE, LK_JOB_MODEL, LK_JOB_PICTURE, LK_JOB_EXPORT } LkJobKind;
-
-/* A rectangle of the photo as the edits make it. */
-typedef struct {
-    LkPhoto *photo; /* NULL: none */
-    guint x, y;     /* where in the photo */
-} LkPiece;
-
-/* The pieces of a picture: as many as the photo has faces, some of them none. They are apart from each other: faces that are
- * near to each other share one. A piece that did not change is the same LkPhoto as before. */
-GArray *lk_pieces_new(guint n_faces);
+typedef enum {
+    LK_JOB_OPEN,
+    LK_JOB_PROJECT,
+    LK_JOB_FACE,
+    LK_JOB_MODEL,
+    LK_JOB_PICTURE,
+    LK_JOB_EXPORT,
+    LK_JOB_SAVE,
+} LkJobKind;
 
 /* What to do, and what came of it. The worker has it from lk_worker_submit until it is given to `done`. */
 typedef struct {
     LkJobKind kind;
-    char *path;           /* OPEN, EXPORT */
+    char *path;           /* OPEN, PROJECT, EXPORT, SAVE */
     LkOpenMode open_mode; /* OPEN */
-    LkModel *model;       /* MODEL */
-    guint face;           /* FACE: to be chosen */
+    LkQuad *place;        /* OPEN: of the face, none is looked for; FACE: of one that is added; or NULL */
+    LkModel *model;       /* MODEL; given back by a PROJECT of another one than before */
+    guint face;           /* FACE: to be chosen; given back by PROJECT, and by FACE where it was added */
     guint left;           /* FACE: chosen when the job was made; values, mode and detail are of that one */
     gboolean make_left;   /* FACE: its picture of these values is still to be made */
     float *values;        /* FACE, PICTURE, EXPORT: one per direction */
     LkInversionMode mode; /* FACE, PICTURE, EXPORT */
     double detail;        /* FACE, PICTURE, EXPORT: patch.h's k */
     LkExportOptions how;  /* EXPORT */
-    GTask *task;          /* OPEN, FACE, MODEL, EXPORT: the session's, the worker leaves it alone */
+    GArray *states;       /* of LkFaceState, of all faces: SAVE; given back by PROJECT */
+    guint64 changes;      /* EXPORT, SAVE: the session's, when the job was made */
+    GTask *task;          /* all but PICTURE: the session's, the worker leaves it alone */
 
     GCancellable *cancellable; /* of this job alone */
     GCancellable *outer;       /* the caller's, which cancels the job's; or NULL */
     gulong outer_handler;
 
-    LkOriginal *original;    /* OPEN */
-    GArray *quads;           /* OPEN, MODEL: of LkQuad, the photo's faces; NULL: no photo is open */
+    LkOriginal *original;    /* OPEN, PROJECT */
+    char *photo;             /* OPEN, PROJECT: its path */
+    GArray *quads;           /* OPEN, PROJECT, MODEL: of LkQuad, the photo's faces; NULL: no photo is open */
     float *neutral;          /* OPEN, FACE, MODEL: of the face, one per direction; NULL: no photo is open */
-    GArray *pieces;          /* FACE, PICTURE: of LkPiece, what the edits of all faces change */
+    GArray *pieces;          /* PROJECT, FACE, PICTURE: of LkPiece, what the edits of all faces change */
+    char *warning;           /* PROJECT: what of it could not be taken up, a sentence; or NULL */
     LkPhoto *picture;        /* PICTURE: the network's bare one */
     gboolean half_precision; /* the networks' tensors are LK_F16 for want of memory */
     GError *error;           /* NULL: done */

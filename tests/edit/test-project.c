@@ -62,8 +62,10 @@ static LkPhoto *edit_and_write(LkType storage, LkInversionMode mode, const char 
     picture = generate(editor, moved, mode);
     project = lk_project_new(fixture->photo_path, fixture->model, &error);
     g_assert_no_error(error);
-    lk_project_add_face(project, editor, moved, mode, 0.75, &error);
+    g_autoptr(LkInversion) inversion = lk_editor_save_inversion(editor, NULL, &error);
     g_assert_no_error(error);
+    lk_project_face_set(lk_project_add_face(project, photo, lk_editor_quad(editor), inversion),
+                        fixture->model, moved, (float[]){0, 0, 0}, mode, 0.75);
     lk_project_write(project, path, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(lk_gpu_n_messages(lk_editor_gpu(editor)), ==, 0);
@@ -110,7 +112,7 @@ static void check_same(LkType storage, LkInversionMode mode)
     g_autoptr(LkProject) project = read_project(path);
     const LkProjectFace *face = g_ptr_array_index(project->faces, 0);
     g_autoptr(LkEditor) editor = new_editor(storage);
-    g_autoptr(GPtrArray) unknown = NULL;
+    g_autoptr(GPtrArray) unknown = g_ptr_array_new_with_free_func(g_free);
     g_autofree float *values = NULL;
     guint64 held, peak;
 
@@ -119,7 +121,7 @@ static void check_same(LkType storage, LkInversionMode mode)
     g_assert_cmpint(face->mode, ==, mode);
     g_assert_cmpfloat(face->detail, ==, 0.75);
     open_saved(editor, face);
-    values = lk_project_face_values(face, editor, &unknown);
+    values = lk_project_face_values(face, editor, unknown);
     g_assert_cmpuint(unknown->len, ==, 0);
     g_assert_cmpmem(values, sizeof moved, moved, sizeof moved);
     g_autoptr(LkPhoto) again = generate(editor, values, mode);
@@ -411,11 +413,11 @@ static void test_tolerated(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(LkProject) project = read_changed(other, -1, &error);
     g_autoptr(LkEditor) editor = new_editor(LK_F32);
-    g_autoptr(GPtrArray) unknown = NULL;
+    g_autoptr(GPtrArray) unknown = g_ptr_array_new_with_free_func(g_free);
 
     g_assert_no_error(error);
     open_saved(editor, g_ptr_array_index(project->faces, 0));
-    g_autofree float *values = lk_project_face_values(g_ptr_array_index(project->faces, 0), editor, &unknown);
+    g_autofree float *values = lk_project_face_values(g_ptr_array_index(project->faces, 0), editor, unknown);
     g_assert_cmpuint(unknown->len, ==, 2);
     g_assert_cmpstr(g_ptr_array_index(unknown, 0), ==, "beard");
     g_assert_cmpfloat(values[0], ==, lk_model_direction(fixture->model, 0)->maximum);
