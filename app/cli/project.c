@@ -104,8 +104,7 @@ static gboolean read_project(Reopened *reopened, GError **error)
     if (reopened->project == NULL)
         return FALSE;
     merge_options(reopened);
-    if (reopened->options.aligned &&
-        (reopened->options.has_detail || reopened->options.export.depth == 16)) {
+    if (reopened->options.aligned && (reopened->options.has_detail || reopened->options.export.depth == 16)) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                     "%s: of an aligned crop the bare picture is written, of 8 bits; --depth 16 and --detail "
                     "do not go "
@@ -215,8 +214,7 @@ static gboolean edit_faces(Reopened *reopened, GError **error)
     const LkProject *project = reopened->project;
 
     for (guint i = 0; i < project->faces->len; i++)
-        if (i != project->chosen && get_face(reopened, i)->sliders->len > 0 &&
-            !edit_face(reopened, i, error))
+        if (i != project->chosen && get_face(reopened, i)->sliders->len > 0 && !edit_face(reopened, i, error))
             return FALSE;
     return edit_face(reopened, project->chosen, error);
 }

@@ -24,8 +24,8 @@ struct _LkEditor {
     LkPhoto *photo; /* NULL: none is open */
     LkPhoto *crop;  /* the photo's face as the encoder sees it, input x input; NULL: it was saved */
     LkInversion *saved;
-    LkQuad quad;    /* the square of its face */
-    LkQuad place;   /* where the crop of it lies in the photo: what is generated belongs there */
+    LkQuad quad;  /* the square of its face */
+    LkQuad place; /* where the crop of it lies in the photo: what is generated belongs there */
     float *w_plus;
     float *inverting; /* room for the next photo's w_plus, so that the old one survives a failure */
     LkEdit *edit;

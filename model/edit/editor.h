@@ -58,8 +58,8 @@ gboolean lk_editor_open_saved(LkEditor *editor, LkPhoto *photo, const LkQuad *qu
                               const LkInversion *inversion, GError **error);
 /* What to keep of the photo that is open for that; free with lk_inversion_free. Inverts it again where a failure lost it. */
 LkInversion *lk_editor_save_inversion(LkEditor *editor, GCancellable *cancellable, GError **error);
-LkPhoto *lk_editor_photo(const LkEditor *editor); /* NULL before a photo is open; owned by the editor */
-const LkQuad *lk_editor_quad(const LkEditor *editor); /* where the face is in the photo */
+LkPhoto *lk_editor_photo(const LkEditor *editor);      /* NULL before a photo is open; owned by the editor */
+const LkQuad *lk_editor_quad(const LkEditor *editor);  /* where the face is in the photo */
 const float *lk_editor_w_plus(const LkEditor *editor); /* of the inversion, num_ws x w_dim */
 
 /* The values at which nothing changes, one per direction of the model: edit.h. They belong to the photo that is open. */

@@ -110,9 +110,10 @@ static gboolean check_unchanged(const LkOpened *opened, GError **error)
 
     if (etag != NULL && g_strcmp0(etag, opened->etag) == 0)
         return TRUE;
-    g_set_error(error, LK_PROJECT_ERROR, LK_PROJECT_ERROR_PHOTO,
-                "%s is not there any more, or has changed since it was opened; a project needs the photo as it was",
-                shown);
+    g_set_error(
+        error, LK_PROJECT_ERROR, LK_PROJECT_ERROR_PHOTO,
+        "%s is not there any more, or has changed since it was opened; a project needs the photo as it was",
+        shown);
     return FALSE;
 }
 

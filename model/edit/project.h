@@ -31,8 +31,8 @@ typedef struct {
     LkQuad quad;
     gboolean aligned; /* the photo is an aligned crop: LK_OPEN_ALIGNED */
     LkInversionMode mode;
-    double detail;   /* 0 to 1 */
-    GArray *sliders; /* LkProjectSlider: those that are not neutral */
+    double detail;          /* 0 to 1 */
+    GArray *sliders;        /* LkProjectSlider: those that are not neutral */
     LkInversion *inversion; /* NULL: a face that nobody has chosen, and that was not inverted */
 } LkProjectFace;
 

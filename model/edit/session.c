@@ -25,10 +25,10 @@ struct _LkSession {
     LkOriginal *original;
     char *photo, *project; /* paths, or NULL */
     gboolean has_picture;  /* of this photo and model */
-    GArray *pieces;       /* of LkPiece, as many as faces: what it changes */
-    GArray *quads;        /* of LkQuad */
-    GArray *states;       /* of LkFaceState: of the faces that are not chosen now */
-    guint face;           /* the chosen one: the following are its own */
+    GArray *pieces;        /* of LkPiece, as many as faces: what it changes */
+    GArray *quads;         /* of LkQuad */
+    GArray *states;        /* of LkFaceState: of the faces that are not chosen now */
+    guint face;            /* the chosen one: the following are its own */
     float *values;
     float *neutral;
     LkInversionMode mode;
@@ -752,7 +752,8 @@ static GTask *task_new(LkSession *self, gpointer tag, GAsyncReadyCallback callba
 
 static gboolean opens_the_same(LkJobKind a, LkJobKind b)
 {
-    const gboolean photos = (a == LK_JOB_OPEN || a == LK_JOB_PROJECT) && (b == LK_JOB_OPEN || b == LK_JOB_PROJECT);
+    const gboolean photos =
+        (a == LK_JOB_OPEN || a == LK_JOB_PROJECT) && (b == LK_JOB_OPEN || b == LK_JOB_PROJECT);
 
     return a == b || photos;
 }

@@ -13,7 +13,7 @@ struct _LkWorker {
 
     /* The thread's own. */
     LkEditorOptions options;
-    LkEditor *editor; /* NULL until a photo is opened, and after a model that could not be used */
+    LkEditor *editor;  /* NULL until a photo is opened, and after a model that could not be used */
     gboolean has_face; /* the editor has the chosen one of the photo */
     LkOpened opened;
 };
@@ -337,8 +337,8 @@ static char *describe_left_out(GPtrArray *names)
         return NULL;
     g_ptr_array_add(names, NULL);
     list = g_strjoinv(", ", (char **)names->pdata);
-    return g_strdup_printf("The model has no slider of this name; what the project says of it is left out: %s",
-                           list);
+    return g_strdup_printf(
+        "The model has no slider of this name; what the project says of it is left out: %s", list);
 }
 
 static void open_project(LkWorker *worker, LkJob *job)

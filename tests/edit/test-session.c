@@ -3,7 +3,7 @@
  * LkSession: latest value wins, cancelling, errors, an end at any moment.
  */
 #include "fixture.h"
-#include "session.h"
+#include "watch.h"
 
 #include "pictures.h"
 #include "tiny_model.h"
@@ -13,110 +13,19 @@
 static EditFixture *fixture;
 static LkEditor *reference; /* what a session should show, made without one */
 
-/* A session with what its signals and callbacks have told. */
-typedef struct {
-    LkSession *session;
-    guint n_pictures, n_failures, n_states;
-    LkPhoto *face;
-    guint n_callbacks; /* of tasks */
-    gboolean done;     /* of the last task */
-    GError *error;
-} Watch;
-
-static void on_picture(LkSession *session, LkPhoto *face, Watch *watch)
-{
-    watch->n_pictures++;
-    lk_photo_unref(watch->face);
-    watch->face = lk_photo_ref(face);
-}
-
-static void on_failed(LkSession *session, const char *message, Watch *watch)
-{
-    watch->n_failures++;
-}
-
-static void on_state(LkSession *session, GParamSpec *spec, Watch *watch)
-{
-    watch->n_states++;
-}
-
-static Watch *watch_new(const LkEditorOptions *options)
-{
-    Watch *watch = g_new0(Watch, 1);
-
-    watch->session = lk_session_new(options, fixture->model);
-    g_signal_connect(watch->session, "picture", G_CALLBACK(on_picture), watch);
-    g_signal_connect(watch->session, "failed", G_CALLBACK(on_failed), watch);
-    g_signal_connect(watch->session, "notify::state", G_CALLBACK(on_state), watch);
-    return watch;
-}
-
-static void watch_free(Watch *watch)
-{
-    if (watch->session != NULL)
-        g_assert_finalize_object(watch->session);
-    lk_photo_unref(watch->face);
-    g_clear_error(&watch->error);
-    g_free(watch);
-}
-
-static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Watch *watch = data;
-
-    watch->n_callbacks++;
-    g_clear_error(&watch->error);
-    watch->done = lk_session_open_finish(LK_SESSION(source), result, &watch->error);
-}
-
-static void on_exported(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Watch *watch = data;
-
-    watch->n_callbacks++;
-    g_clear_error(&watch->error);
-    watch->done = lk_session_export_finish(LK_SESSION(source), result, &watch->error);
-}
-
-/* ---- waiting ------------------------------------------------------------------------------------------------ */
-
-/* A test that waits for what never comes ends by the test runner's time limit. */
-static void wait_for_callbacks(Watch *watch, guint n)
-{
-    while (watch->n_callbacks < n)
-        g_main_context_iteration(NULL, TRUE);
-}
-
-static void wait_for_state(Watch *watch, LkSessionState state)
-{
-    while (lk_session_get_state(watch->session) != state)
-        g_main_context_iteration(NULL, TRUE);
-}
-
-/* Whatever is still to come, comes. */
-static void settle(void)
-{
-    const gint64 end = g_get_monotonic_time() + 150 * G_TIME_SPAN_MILLISECOND;
-
-    while (g_get_monotonic_time() < end) {
-        g_main_context_iteration(NULL, FALSE);
-        g_usleep(1000);
-    }
-}
-
 static void start_open(Watch *watch, const char *path)
 {
-    lk_session_open_async(watch->session, path, LK_OPEN_ALIGNED, NULL, on_opened, watch);
+    lk_session_open_async(watch->session, path, LK_OPEN_ALIGNED, NULL, watch_on_opened, watch);
 }
 
 static Watch *watch_with_photo(void)
 {
-    Watch *watch = watch_new(&fixture->options);
+    Watch *watch = watch_new(fixture, &fixture->options);
 
     start_open(watch, fixture->photo_path);
-    wait_for_callbacks(watch, 1);
+    watch_wait_for_callbacks(watch, 1);
     g_assert_no_error(watch->error);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     return watch;
 }
 
@@ -166,17 +75,17 @@ static void assert_shows(Watch *watch, const char *path, float age, float smile,
 
 static void test_open(void)
 {
-    Watch *watch = watch_new(&fixture->options);
+    Watch *watch = watch_new(fixture, &fixture->options);
 
     g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_EMPTY);
     g_assert_null(lk_session_get_photo(watch->session));
     start_open(watch, fixture->photo_path);
     g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_OPENING);
-    wait_for_callbacks(watch, 1);
+    watch_wait_for_callbacks(watch, 1);
     g_assert_no_error(watch->error);
     g_assert_true(watch->done);
     g_assert_nonnull(lk_session_get_photo(watch->session));
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     g_assert_cmpuint(watch->n_pictures, ==, 1);
     g_assert_cmpuint(watch->n_states, ==, 3); /* opening, busy, ready */
     assert_shows(watch, fixture->photo_path, 0, 0, 0);
@@ -195,7 +104,7 @@ static void test_last_value_wins(void)
         g_main_context_iteration(NULL, FALSE);
         g_usleep(2000);
     }
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, value, 0, -value / 2);
     /* Neither a picture for each value, nor none before the hand rests. */
     g_test_message("%u pictures of 101", watch->n_pictures);
@@ -204,7 +113,7 @@ static void test_last_value_wins(void)
     g_assert_cmpuint(watch->n_failures, ==, 0);
 
     const guint n = watch->n_pictures;
-    settle();
+    watch_settle();
     g_assert_cmpuint(watch->n_pictures, ==, n);
     watch_free(watch);
 }
@@ -217,11 +126,11 @@ static void test_values(void)
     lk_session_set_value(watch->session, 0, age->maximum + 10);
     g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, age->maximum);
     g_assert_true(lk_session_get_modified(watch->session));
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     lk_session_reset(watch->session);
     g_assert_false(lk_session_get_modified(watch->session));
     g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, 0);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 0, 0, 0);
     watch_free(watch);
 }
@@ -233,7 +142,7 @@ static void test_same_value_costs_nothing(void)
     lk_session_set_value(watch->session, 1, 0);
     lk_session_reset(watch->session);
     g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_READY);
-    settle();
+    watch_settle();
     g_assert_cmpuint(watch->n_pictures, ==, 1);
     watch_free(watch);
 }
@@ -254,13 +163,13 @@ static void test_mode(void)
     g_signal_connect(watch->session, "notify::mode", G_CALLBACK(count_notify), &n);
     lk_session_set_value(watch->session, 0, 1);
     lk_session_set_mode(watch->session, LK_INVERSION_WPLUS);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows_with(watch, reference, fixture->photo_path, values, LK_INVERSION_WPLUS);
     g_assert_cmpuint(n, ==, 1);
     lk_session_set_mode(watch->session, LK_INVERSION_WPLUS);
     g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_READY);
     lk_session_set_mode(watch->session, LK_INVERSION_STYLERES);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 1, 0, 0);
     watch_free(watch);
 }
@@ -274,12 +183,12 @@ static void test_mode_of_a_photo(void)
     lk_session_set_mode(watch->session, LK_INVERSION_WPLUS);
     g_assert_false(lk_session_get_modified(watch->session));
     lk_session_set_value(watch->session, 1, 3);
-    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
+    lk_session_export_async(watch->session, path, NULL, NULL, watch_on_exported, watch);
     start_open(watch, fixture->other_path);
-    wait_for_callbacks(watch, 3);
+    watch_wait_for_callbacks(watch, 3);
     g_assert_no_error(watch->error);
     g_assert_cmpint(lk_session_get_mode(watch->session), ==, LK_INVERSION_STYLERES);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->other_path, 0, 0, 0);
 
     g_autoptr(LkPhoto) composed = NULL;
@@ -299,13 +208,13 @@ static void test_detail(void)
 
     g_signal_connect(watch->session, "notify::detail", G_CALLBACK(count_notify), &n);
     lk_session_set_value(watch->session, 0, 4);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 4, 0, 0);
     g_autoptr(LkPhoto) with_detail = lk_session_copy_picture(watch->session);
 
     lk_session_set_detail(watch->session, 0);
     g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_BUSY);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 4, 0, 0);
     g_autoptr(LkPhoto) without = lk_session_copy_picture(watch->session);
     g_assert_false(edit_same_picture(with_detail, without));
@@ -314,21 +223,12 @@ static void test_detail(void)
     lk_session_set_detail(watch->session, -3);
     g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_READY);
     start_open(watch, fixture->other_path);
-    wait_for_callbacks(watch, 2);
+    watch_wait_for_callbacks(watch, 2);
     g_assert_cmpfloat(lk_session_get_detail(watch->session), ==, LK_DETAIL_DEFAULT);
     watch_free(watch);
 }
 
 /* ---- models ------------------------------------------------------------------------------------------------- */
-
-static void on_model_set(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Watch *watch = data;
-
-    watch->n_callbacks++;
-    g_clear_error(&watch->error);
-    watch->done = lk_session_set_model_finish(LK_SESSION(source), result, &watch->error);
-}
 
 /* Of other weights, with two directions instead of three. */
 static LkModel *other_model(const char *name)
@@ -356,9 +256,9 @@ static void set_model(Watch *watch, LkModel *model, GCancellable *cancellable)
 {
     const guint n = watch->n_callbacks;
 
-    lk_session_set_model_async(watch->session, model, cancellable, on_model_set, watch);
+    lk_session_set_model_async(watch->session, model, cancellable, watch_on_model_set, watch);
     g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_OPENING);
-    wait_for_callbacks(watch, n + 1);
+    watch_wait_for_callbacks(watch, n + 1);
 }
 
 static void test_model(void)
@@ -380,17 +280,17 @@ static void test_model(void)
 
     g_autoptr(LkEditor) editor = lk_editor_new_for_model(&fixture->options, model, &error);
     g_assert_no_error(error);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows_with(watch, editor, fixture->photo_path, neutral, LK_INVERSION_STYLERES);
     lk_session_set_value(watch->session, 1, 2);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows_with(watch, editor, fixture->photo_path, smiling, LK_INVERSION_STYLERES);
     watch_free(watch);
 }
 
 static void test_model_without_photo(void)
 {
-    Watch *watch = watch_new(&fixture->options);
+    Watch *watch = watch_new(fixture, &fixture->options);
     g_autoptr(LkModel) model = other_model("other.safetensors");
 
     set_model(watch, model, NULL);
@@ -399,9 +299,9 @@ static void test_model_without_photo(void)
     set_model(watch, fixture->model, NULL);
     g_assert_no_error(watch->error);
     start_open(watch, fixture->photo_path);
-    wait_for_callbacks(watch, 3);
+    watch_wait_for_callbacks(watch, 3);
     g_assert_no_error(watch->error);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 0, 0, 0);
     watch_free(watch);
 }
@@ -412,14 +312,14 @@ static void assert_model_fails(LkModel *model, GCancellable *cancellable, GQuark
     Watch *watch = watch_with_photo();
 
     lk_session_set_value(watch->session, 1, 1.5f);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     set_model(watch, model, cancellable);
     g_assert_error(watch->error, domain, code);
     g_assert_true(lk_session_get_model(watch->session) == fixture->model);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 0, 1.5f, 0);
     lk_session_set_value(watch->session, 2, -1);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 0, 1.5f, -1);
     watch_free(watch);
 }
@@ -461,16 +361,16 @@ static void test_model_and_photo(void)
     g_autoptr(GError) error = NULL;
     const float neutral[] = {0, 0};
 
-    lk_session_set_model_async(watch->session, model, NULL, on_model_set, &models);
+    lk_session_set_model_async(watch->session, model, NULL, watch_on_model_set, &models);
     start_open(watch, fixture->other_path);
-    wait_for_callbacks(watch, 2);
+    watch_wait_for_callbacks(watch, 2);
     g_assert_no_error(watch->error);
     g_assert_cmpuint(models.n_callbacks, ==, 1);
     g_assert_no_error(models.error);
 
     g_autoptr(LkEditor) editor = lk_editor_new_for_model(&fixture->options, model, &error);
     g_assert_no_error(error);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows_with(watch, editor, fixture->other_path, neutral, LK_INVERSION_STYLERES);
     watch_free(watch);
 }
@@ -479,16 +379,17 @@ static void test_model_and_photo(void)
 
 static void test_newer_open_wins(void)
 {
-    Watch *older = watch_new(&fixture->options);
+    Watch *older = watch_new(fixture, &fixture->options);
     Watch newer = {.session = older->session};
 
     start_open(older, fixture->photo_path);
-    lk_session_open_async(older->session, fixture->other_path, LK_OPEN_ALIGNED, NULL, on_opened, &newer);
-    wait_for_callbacks(&newer, 1);
+    lk_session_open_async(older->session, fixture->other_path, LK_OPEN_ALIGNED, NULL, watch_on_opened,
+                          &newer);
+    watch_wait_for_callbacks(&newer, 1);
     g_assert_no_error(newer.error);
     g_assert_cmpuint(older->n_callbacks, ==, 1);
     g_assert_error(older->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-    wait_for_state(older, LK_SESSION_READY);
+    watch_wait_for_state(older, LK_SESSION_READY);
     assert_shows(older, fixture->other_path, 0, 0, 0);
     watch_free(older);
 }
@@ -499,10 +400,10 @@ static void test_open_resets_values(void)
 
     lk_session_set_value(watch->session, 0, 2);
     start_open(watch, fixture->other_path);
-    wait_for_callbacks(watch, 2);
+    watch_wait_for_callbacks(watch, 2);
     g_assert_no_error(watch->error);
     g_assert_false(lk_session_get_modified(watch->session));
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->other_path, 0, 0, 0);
     watch_free(watch);
 }
@@ -513,13 +414,13 @@ static void test_cancelled_open(void)
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
 
     lk_session_set_value(watch->session, 1, 1.5f);
-    lk_session_open_async(watch->session, fixture->other_path, LK_OPEN_ALIGNED, cancellable, on_opened,
+    lk_session_open_async(watch->session, fixture->other_path, LK_OPEN_ALIGNED, cancellable, watch_on_opened,
                           watch);
     g_cancellable_cancel(cancellable);
-    wait_for_callbacks(watch, 2);
+    watch_wait_for_callbacks(watch, 2);
     g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
     /* The old photo is there with its value, and its picture comes although it was interrupted. */
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 0, 1.5f, 0);
     watch_free(watch);
 }
@@ -530,14 +431,14 @@ static void assert_open_fails(const char *path, LkOpenMode mode, GQuark domain, 
     LkPhoto *photo = lk_session_get_photo(watch->session);
 
     lk_session_set_value(watch->session, 0, -1);
-    lk_session_open_async(watch->session, path, mode, NULL, on_opened, watch);
-    wait_for_callbacks(watch, 2);
+    lk_session_open_async(watch->session, path, mode, NULL, watch_on_opened, watch);
+    watch_wait_for_callbacks(watch, 2);
     g_assert_false(watch->done);
     g_assert_error(watch->error, domain, code);
     g_autofree char *name = g_path_get_basename(path);
     g_assert_nonnull(strstr(watch->error->message, name));
     g_assert_true(lk_session_get_photo(watch->session) == photo);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, -1, 0, 0);
     watch_free(watch);
 }
@@ -567,10 +468,10 @@ static void test_no_device(void)
     Watch *watch;
 
     options.device = "no such device";
-    watch = watch_new(&options);
+    watch = watch_new(fixture, &options);
     for (guint i = 1; i <= 2; i++) {
         start_open(watch, fixture->photo_path);
-        wait_for_callbacks(watch, i);
+        watch_wait_for_callbacks(watch, i);
         g_assert_error(watch->error, LK_GPU_ERROR, LK_GPU_ERROR_NO_DEVICE);
         g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_EMPTY);
     }
@@ -586,9 +487,9 @@ static void test_export(void)
 
     /* The values of now, although the picture of them is still to come. */
     lk_session_set_value(watch->session, 1, 2.25f);
-    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
+    lk_session_export_async(watch->session, path, NULL, NULL, watch_on_exported, watch);
     lk_session_set_value(watch->session, 1, -2.25f);
-    wait_for_callbacks(watch, 2);
+    watch_wait_for_callbacks(watch, 2);
     g_assert_no_error(watch->error);
 
     const float values[] = {0, 2.25f, 0};
@@ -596,7 +497,7 @@ static void test_export(void)
     g_autoptr(LkPhoto) face = render(fixture->photo_path, values, &composed);
     g_autoptr(LkPhoto) written = lk_photo_open(path, NULL);
     g_assert_true(edit_same_picture(written, composed));
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 0, -2.25f, 0);
     watch_free(watch);
 }
@@ -610,13 +511,13 @@ static void test_neutral_is_the_photo(void)
 
     g_assert_null(lk_session_get_piece(watch->session, 0, &x, &y));
     lk_session_set_value(watch->session, 0, 4);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     g_assert_nonnull(lk_session_get_piece(watch->session, 0, &x, &y));
     lk_session_reset(watch->session);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     g_assert_null(lk_session_get_piece(watch->session, 0, &x, &y));
-    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
-    wait_for_callbacks(watch, 2);
+    lk_session_export_async(watch->session, path, NULL, NULL, watch_on_exported, watch);
+    watch_wait_for_callbacks(watch, 2);
     g_assert_no_error(watch->error);
     g_autoptr(LkPhoto) written = lk_photo_open(path, NULL);
     g_assert_true(edit_same_picture(written, lk_session_get_photo(watch->session)));
@@ -625,23 +526,23 @@ static void test_neutral_is_the_photo(void)
 
 static void test_export_errors(void)
 {
-    Watch *watch = watch_new(&fixture->options);
+    Watch *watch = watch_new(fixture, &fixture->options);
     g_autofree char *unknown = edit_fixture_path(fixture, "never.xcf");
     g_autofree char *path = edit_fixture_path(fixture, "never.png");
     g_autofree char *nowhere = edit_fixture_path(fixture, "missing/never.png");
 
-    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
-    wait_for_callbacks(watch, 1);
+    lk_session_export_async(watch->session, path, NULL, NULL, watch_on_exported, watch);
+    watch_wait_for_callbacks(watch, 1);
     g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CLOSED);
     start_open(watch, fixture->photo_path);
-    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
-    wait_for_callbacks(watch, 3);
-    lk_session_export_async(watch->session, nowhere, NULL, NULL, on_exported, watch);
-    wait_for_callbacks(watch, 4);
+    lk_session_export_async(watch->session, path, NULL, NULL, watch_on_exported, watch);
+    watch_wait_for_callbacks(watch, 3);
+    lk_session_export_async(watch->session, nowhere, NULL, NULL, watch_on_exported, watch);
+    watch_wait_for_callbacks(watch, 4);
     g_assert_nonnull(watch->error);
     g_assert_nonnull(strstr(watch->error->message, "never.png"));
-    lk_session_export_async(watch->session, unknown, NULL, NULL, on_exported, watch);
-    wait_for_callbacks(watch, 5);
+    lk_session_export_async(watch->session, unknown, NULL, NULL, watch_on_exported, watch);
+    watch_wait_for_callbacks(watch, 5);
     g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
     g_assert_nonnull(strstr(watch->error->message, "never.xcf"));
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
@@ -650,35 +551,16 @@ static void test_export_errors(void)
 
 /* ---- several faces ------------------------------------------------------------------------------------------- */
 
-static void on_face_chosen(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Watch *watch = data;
-
-    watch->n_callbacks++;
-    g_clear_error(&watch->error);
-    watch->done = lk_session_choose_face_finish(LK_SESSION(source), result, &watch->error);
-}
-
-static void choose_face(Watch *watch, guint face)
-{
-    const guint n = watch->n_callbacks;
-
-    lk_session_choose_face_async(watch->session, face, NULL, on_face_chosen, watch);
-    wait_for_callbacks(watch, n + 1);
-    g_assert_no_error(watch->error);
-    g_assert_cmpuint(lk_session_get_face(watch->session), ==, face);
-}
-
 static Watch *watch_with_two_faces(guint gap)
 {
-    Watch *watch = watch_new(&fixture->options);
+    Watch *watch = watch_new(fixture, &fixture->options);
     g_autofree char *path = edit_fixture_path(fixture, "two.png");
     g_autoptr(LkPhoto) photo = test_picture_of_two(gap);
     guint n;
 
     g_assert_true(lk_photo_save_png(photo, path, NULL));
-    lk_session_open_async(watch->session, path, LK_OPEN_DETECT, NULL, on_opened, watch);
-    wait_for_callbacks(watch, 1);
+    lk_session_open_async(watch->session, path, LK_OPEN_DETECT, NULL, watch_on_opened, watch);
+    watch_wait_for_callbacks(watch, 1);
     g_assert_no_error(watch->error);
     const LkQuad *quads = lk_session_get_quads(watch->session, &n);
     g_assert_cmpuint(n, ==, 2);
@@ -727,14 +609,14 @@ static void test_two_faces(gconstpointer gap)
     g_signal_connect(watch->session, "notify::face", G_CALLBACK(count_notify), &n_faces);
     lk_session_set_value(watch->session, 0, 3);
     /* At once: the picture of the face that is left is still to come. */
-    choose_face(watch, 1);
+    watch_choose_face(watch, 1);
     g_assert_cmpuint(n_faces, ==, 1);
     g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, 0);
     g_assert_false(lk_session_get_modified(watch->session));
     lk_session_set_value(watch->session, 2, -2);
     lk_session_set_mode(watch->session, LK_INVERSION_WPLUS);
     lk_session_set_detail(watch->session, 0.5);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
 
     g_autoptr(LkPatch) first = patch_of(watch, 0, right, LK_INVERSION_STYLERES, LK_DETAIL_DEFAULT);
     g_autoptr(LkPatch) second = patch_of(watch, 1, left, LK_INVERSION_WPLUS, 0.5);
@@ -745,26 +627,26 @@ static void test_two_faces(gconstpointer gap)
     g_assert_cmpint(test_max_difference(shown, both), <=, near ? 1 : 0);
     g_assert_cmpuint(count_pieces(watch), ==, near ? 1 : 2);
 
-    choose_face(watch, 0);
+    watch_choose_face(watch, 0);
     g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, 3);
     g_assert_cmpfloat(lk_session_get_value(watch->session, 2), ==, 0);
     g_assert_cmpint(lk_session_get_mode(watch->session), ==, LK_INVERSION_STYLERES);
     g_assert_cmpfloat(lk_session_get_detail(watch->session), ==, LK_DETAIL_DEFAULT);
-    lk_session_export_async(watch->session, path, NULL, NULL, on_exported, watch);
+    lk_session_export_async(watch->session, path, NULL, NULL, watch_on_exported, watch);
     const guint n = watch->n_callbacks;
-    wait_for_callbacks(watch, n + 1);
+    watch_wait_for_callbacks(watch, n + 1);
     g_assert_no_error(watch->error);
     g_autoptr(LkPhoto) written = lk_photo_open(path, NULL);
     g_assert_true(edit_same_picture(written, shown));
 
     /* The other face's edit stays where this one's goes. */
     lk_session_reset(watch->session);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     g_autoptr(LkPhoto) one = lk_patch_apply(lk_session_get_photo(watch->session), patches + 1, 1);
     g_autoptr(LkPhoto) still = lk_session_copy_picture(watch->session);
     g_assert_true(edit_same_picture(still, one));
 
-    choose_face(watch, 1);
+    watch_choose_face(watch, 1);
     g_assert_cmpfloat(lk_session_get_value(watch->session, 2), ==, -2);
     g_assert_cmpint(lk_session_get_mode(watch->session), ==, LK_INVERSION_WPLUS);
     g_assert_cmpfloat(lk_session_get_detail(watch->session), ==, 0.5);
@@ -780,28 +662,28 @@ static void test_choice_of_face(void)
 
     lk_session_set_value(watch->session, 1, 2);
     g_cancellable_cancel(cancellable);
-    lk_session_choose_face_async(watch->session, 1, cancellable, on_face_chosen, watch);
-    wait_for_callbacks(watch, 2);
+    lk_session_choose_face_async(watch->session, 1, cancellable, watch_on_face_chosen, watch);
+    watch_wait_for_callbacks(watch, 2);
     g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
     g_assert_cmpuint(lk_session_get_face(watch->session), ==, 0);
     g_assert_cmpfloat(lk_session_get_value(watch->session, 1), ==, 2);
 
-    lk_session_choose_face_async(watch->session, 1, NULL, on_face_chosen, &older);
-    choose_face(watch, 0);
+    lk_session_choose_face_async(watch->session, 1, NULL, watch_on_face_chosen, &older);
+    watch_choose_face(watch, 0);
     g_assert_cmpuint(older.n_callbacks, ==, 1);
     g_clear_error(&older.error);
     g_assert_cmpfloat(lk_session_get_value(watch->session, 1), ==, 2);
 
-    choose_face(watch, 1);
+    watch_choose_face(watch, 1);
     start_open(watch, fixture->photo_path);
-    lk_session_choose_face_async(watch->session, 0, NULL, on_face_chosen, &older);
-    wait_for_callbacks(&older, 2);
+    lk_session_choose_face_async(watch->session, 0, NULL, watch_on_face_chosen, &older);
+    watch_wait_for_callbacks(&older, 2);
     g_assert_error(older.error, G_IO_ERROR, G_IO_ERROR_BUSY);
     g_clear_error(&older.error);
-    wait_for_callbacks(watch, 5);
+    watch_wait_for_callbacks(watch, 5);
     g_assert_no_error(watch->error);
     g_assert_cmpuint(lk_session_get_face(watch->session), ==, 0);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     assert_shows(watch, fixture->photo_path, 0, 0, 0);
     watch_free(watch);
 }
@@ -813,14 +695,14 @@ static void test_model_and_faces(void)
     g_autoptr(LkModel) model = other_model("other.safetensors");
 
     lk_session_set_value(watch->session, 0, 3);
-    choose_face(watch, 1);
+    watch_choose_face(watch, 1);
     set_model(watch, model, NULL);
     g_assert_no_error(watch->error);
     g_assert_cmpuint(lk_session_get_face(watch->session), ==, 1);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     g_autoptr(LkPhoto) shown = lk_session_copy_picture(watch->session);
     g_assert_true(edit_same_picture(shown, lk_session_get_photo(watch->session)));
-    choose_face(watch, 0);
+    watch_choose_face(watch, 0);
     g_assert_cmpfloat(lk_session_get_value(watch->session, 0), ==, 0);
     watch_free(watch);
 }
@@ -863,15 +745,15 @@ static void test_little_memory(void)
     room = (memory_of(LK_F16) + memory_of(LK_F32)) / 2 + copies;
     limit = g_strdup_printf("%" G_GUINT64_FORMAT, room);
     g_setenv("LIKENESS_MAX_MEMORY", limit, TRUE);
-    watch = watch_new(&fixture->options);
+    watch = watch_new(fixture, &fixture->options);
     g_signal_connect(watch->session, "half-precision", G_CALLBACK(count_signal), &n);
     start_open(watch, fixture->photo_path);
-    wait_for_callbacks(watch, 1);
+    watch_wait_for_callbacks(watch, 1);
     g_unsetenv("LIKENESS_MAX_MEMORY");
     g_assert_no_error(watch->error);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     lk_session_set_value(watch->session, 0, 2);
-    wait_for_state(watch, LK_SESSION_READY);
+    watch_wait_for_state(watch, LK_SESSION_READY);
     g_assert_cmpuint(watch->n_failures, ==, 0);
     g_assert_cmpuint(n, ==, 1);
 
@@ -889,9 +771,9 @@ static void test_no_memory(void)
     Watch *watch;
 
     g_setenv("LIKENESS_MAX_MEMORY", "100000", TRUE);
-    watch = watch_new(&fixture->options);
+    watch = watch_new(fixture, &fixture->options);
     start_open(watch, fixture->photo_path);
-    wait_for_callbacks(watch, 1);
+    watch_wait_for_callbacks(watch, 1);
     g_unsetenv("LIKENESS_MAX_MEMORY");
     g_assert_error(watch->error, LK_GPU_ERROR, LK_GPU_ERROR_OUT_OF_MEMORY);
     g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_EMPTY);
@@ -921,7 +803,7 @@ static void test_dispose_while_busy(void)
     g_assert_cmpuint(n_threads(), <=, threads);
 
     const guint n = watch->n_pictures, states = watch->n_states;
-    settle();
+    watch_settle();
     g_assert_cmpuint(watch->n_pictures, ==, n);
     g_assert_cmpuint(watch->n_states, ==, states);
     watch_free(watch);
@@ -930,19 +812,19 @@ static void test_dispose_while_busy(void)
 /* Tasks are answered, signals are not emitted. */
 static void test_close_while_opening(void)
 {
-    Watch *watch = watch_new(&fixture->options);
+    Watch *watch = watch_new(fixture, &fixture->options);
     g_autofree char *path = edit_fixture_path(fixture, "never.png");
 
     start_open(watch, fixture->photo_path);
     lk_session_close(watch->session);
-    wait_for_callbacks(watch, 1);
+    watch_wait_for_callbacks(watch, 1);
     g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
     g_assert_cmpuint(watch->n_states, ==, 1); /* opening */
     start_open(watch, fixture->photo_path);
-    wait_for_callbacks(watch, 2);
+    watch_wait_for_callbacks(watch, 2);
     g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_CLOSED);
     lk_session_close(watch->session);
-    settle();
+    watch_settle();
     watch_free(watch);
 }
 
@@ -965,13 +847,13 @@ static void test_dispose_in_signal(void)
     while (weak != NULL)
         g_main_context_iteration(NULL, TRUE);
     g_assert_cmpuint(watch->n_pictures, ==, 2);
-    settle();
+    watch_settle();
     watch_free(watch);
 }
 
 static void test_unused(void)
 {
-    Watch *watch = watch_new(&fixture->options);
+    Watch *watch = watch_new(fixture, &fixture->options);
 
     watch_free(watch);
 }
