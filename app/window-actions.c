@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "likeness-config.h"
 
+#include "project.h"
 #include "window-private.h"
 
 #include <glib/gi18n.h>
+#include <glib/gstdio.h>
 
 #define ZOOM_STEP 1.25
 
@@ -53,18 +55,50 @@ void lk_window_add_filter(GtkFileChooser *chooser, const char *name, const char 
     gtk_file_chooser_add_filter(chooser, filter);
 }
 
+char *lk_window_suggest_name(GFile *file, const char *format, const char *ending)
+{
+    g_autofree char *name = g_file_get_basename(file);
+    g_autofree char *stem = g_filename_display_name(name);
+    g_autofree char *suggested = NULL;
+    char *dot = strrchr(stem, '.');
+
+    if (dot != NULL && dot != stem)
+        *dot = '\0';
+    suggested = g_strdup_printf(format, stem);
+    return g_strconcat(suggested, ending, NULL);
+}
+
+void lk_window_suggest_folder(GtkFileChooser *chooser, GFile *file)
+{
+    g_autoptr(GFile) folder = g_file_get_parent(file);
+    const char *pictures = g_get_user_special_dir(G_USER_DIRECTORY_PICTURES);
+
+    if (folder == NULL || g_access(g_file_peek_path(folder), W_OK) != 0) {
+        g_clear_object(&folder);
+        folder = g_file_new_for_path(pictures != NULL ? pictures : g_get_home_dir());
+    }
+    gtk_file_chooser_set_current_folder(chooser, folder, NULL);
+}
+
+void lk_window_show_exists(LkWindow *window, const char *path)
+{
+    g_autofree char *shown = g_filename_display_basename(path);
+    /* Translators: %s is a file's name */
+    g_autofree char *message = g_strdup_printf(_("There is a file “%s” already; nothing was saved"), shown);
+
+    lk_window_show_message(window, message);
+}
+
 /* ---- open ---------------------------------------------------------------------------------------- */
 
 typedef struct {
     LkWindow *window;
-    GFile *file;
     GCancellable *cancellable;
 } Opening;
 
 static void opening_free(Opening *opening)
 {
     g_object_unref(opening->window);
-    g_object_unref(opening->file);
     g_object_unref(opening->cancellable);
     g_free(opening);
 }
@@ -72,7 +106,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Opening, opening_free)
 
 void lk_window_show_name(LkWindow *window)
 {
-    g_autofree char *name = g_file_get_basename(window->file);
+    const char *project = lk_session_get_project_path(window->session);
+    g_autofree char *name =
+        project != NULL ? g_path_get_basename(project) : g_file_get_basename(window->file);
     g_autofree char *shown = g_filename_display_name(name);
     guint n_faces;
 
@@ -83,14 +119,20 @@ void lk_window_show_name(LkWindow *window)
         shown =
             g_strdup_printf(_("%s, face %u of %u"), file, lk_session_get_face(window->session) + 1, n_faces);
     }
-    adw_window_title_set_subtitle(window->title, shown);
+    if (lk_session_get_unsaved(window->session)) {
+        g_autofree char *marked = g_strconcat("• ", shown, NULL);
+        adw_window_title_set_subtitle(window->title, marked);
+    } else {
+        adw_window_title_set_subtitle(window->title, shown);
+    }
     gtk_accessible_update_property(GTK_ACCESSIBLE(window->canvas), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, shown,
                                    -1);
 }
 
-static void show_photo(LkWindow *window, GFile *file)
+static void show_photo(LkWindow *window)
 {
-    g_set_object(&window->file, file);
+    g_clear_object(&window->file);
+    window->file = g_file_new_for_path(lk_session_get_photo_path(window->session));
     lk_window_show_name(window);
     lk_window_show_picture(window);
     lk_window_start_values(window);
@@ -142,7 +184,7 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
     if (!lk_window_has_photo(window))
         lk_canvas_set_photo(window->canvas, NULL);
     if (opened)
-        show_photo(window, opening->file);
+        show_photo(window);
     else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         lk_window_show_error(window, _("The Photo Cannot Be Opened"), error->message, FALSE);
     else if (!lk_window_has_photo(window))
@@ -159,7 +201,7 @@ static void set_opening_text(LkWindow *window, GFile *file)
     gtk_label_set_text(window->opening_text, text);
 }
 
-void lk_window_open_now(LkWindow *window, GFile *file)
+static void open_file(LkWindow *window, GFile *file)
 {
     g_autofree char *path = g_file_get_path(file);
     Opening *opening;
@@ -177,12 +219,22 @@ void lk_window_open_now(LkWindow *window, GFile *file)
     g_clear_object(&window->cancellable);
     window->cancellable = g_cancellable_new();
     opening = g_new(Opening, 1);
-    *opening = (Opening){g_object_ref(window), g_object_ref(file), g_object_ref(window->cancellable)};
+    *opening = (Opening){g_object_ref(window), g_object_ref(window->cancellable)};
     set_opening_text(window, file);
     gtk_stack_set_visible_child_name(window->pages, "editor");
+    if (g_str_has_suffix(path, LK_PROJECT_SUFFIX)) {
+        lk_session_open_project_async(window->session, path, window->cancellable, on_opened, opening);
+        return;
+    }
     if (!lk_window_has_photo(window))
         show_preview(window, path);
     lk_session_open_async(window->session, path, LK_OPEN_DETECT, window->cancellable, on_opened, opening);
+}
+
+void lk_window_open_now(LkWindow *window, GFile *file)
+{
+    if (!lk_window_keep_edit(window, open_file, file))
+        open_file(window, file);
 }
 
 static void on_open(GSimpleAction *action, GVariant *parameter, gpointer data)
@@ -192,7 +244,7 @@ static void on_open(GSimpleAction *action, GVariant *parameter, gpointer data)
     GtkFileChooser *chooser = lk_window_new_chooser(data, _("Open a Photo"), GTK_FILE_CHOOSER_ACTION_OPEN,
                                                     _("_Open"), lk_window_open);
 
-    lk_window_add_filter(chooser, _("Photos"), pictures, NULL);
+    lk_window_add_filter(chooser, _("Photos and projects"), pictures, "*" LK_PROJECT_SUFFIX);
     gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
 }
 
@@ -364,8 +416,8 @@ static void enable(LkWindow *window, const char *name, gboolean enabled)
 
 void lk_window_update_actions(LkWindow *window)
 {
-    static const char *const of_photo[] = {"export",   "export-to", "compare",    "zoom-in",
-                                           "zoom-out", "zoom-fit",  "zoom-pixels"};
+    static const char *const of_photo[] = {"save",    "save-as", "save-to",  "export",   "export-to",
+                                           "compare", "zoom-in", "zoom-out", "zoom-fit", "zoom-pixels"};
     gboolean photo = lk_window_has_photo(window);
     gboolean idle = photo && lk_session_get_state(window->session) != LK_SESSION_OPENING;
     guint n_faces = 0;
@@ -394,6 +446,9 @@ void lk_window_add_actions(LkWindow *window)
         {"open-sample", on_open_sample},
         {"cancel", on_cancel},
         {"choose-model", on_choose_model},
+        {"save", lk_window_save},
+        {"save-as", lk_window_save_as},
+        {"save-to", lk_window_save_to, "s"},
         {"export", lk_window_export},
         {"export-to", lk_window_export_to, "s"},
         {"undo", on_undo},

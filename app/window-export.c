@@ -5,7 +5,6 @@
 #include "window-private.h"
 
 #include <glib/gi18n.h>
-#include <glib/gstdio.h>
 
 typedef struct {
     LkWindow *window;
@@ -59,7 +58,7 @@ void lk_window_export_to(GSimpleAction *action, GVariant *path, gpointer data)
 static void export_file(LkWindow *window, GFile *file, LkFileFormat format)
 {
     g_autofree char *path = g_file_get_path(file);
-    g_autofree char *named = NULL, *shown = NULL, *message = NULL;
+    g_autofree char *named = NULL;
     LkFileFormat of_name;
 
     if (path == NULL) {
@@ -71,14 +70,10 @@ static void export_file(LkWindow *window, GFile *file, LkFileFormat format)
         return;
     }
     named = g_strconcat(path, lk_export_ending(format), NULL);
-    if (!g_file_test(named, G_FILE_TEST_EXISTS)) {
+    if (g_file_test(named, G_FILE_TEST_EXISTS))
+        lk_window_show_exists(window, named);
+    else
         export_to(window, named);
-        return;
-    }
-    shown = g_filename_display_basename(named);
-    /* Translators: %s is a file's name */
-    message = g_strdup_printf(_("There is a file “%s” already; nothing was saved"), shown);
-    lk_window_show_message(window, message);
 }
 
 static void export_as_png(LkWindow *window, GFile *file)
@@ -109,33 +104,6 @@ static LkFileFormat suggest_format(GFile *file)
     return lk_file_format_from_path(g_file_peek_path(file), &format) ? format : LK_FILE_JPEG;
 }
 
-static char *suggest_name(GFile *file, LkFileFormat format)
-{
-    g_autofree char *name = g_file_get_basename(file);
-    g_autofree char *stem = g_filename_display_name(name);
-    g_autofree char *edited = NULL;
-    char *dot = strrchr(stem, '.');
-
-    if (dot != NULL && dot != stem)
-        *dot = '\0';
-    /* Translators: the suggested name of an exported file; %s is the photo's name without its ending */
-    edited = g_strdup_printf(_("%s edited"), stem);
-    return g_strconcat(edited, lk_export_ending(format), NULL);
-}
-
-/* Beside the photo, unless nothing can be written there. */
-static void suggest_folder(GtkFileChooser *chooser, GFile *file)
-{
-    g_autoptr(GFile) folder = g_file_get_parent(file);
-    const char *pictures = g_get_user_special_dir(G_USER_DIRECTORY_PICTURES);
-
-    if (folder == NULL || g_access(g_file_peek_path(folder), W_OK) != 0) {
-        g_clear_object(&folder);
-        folder = g_file_new_for_path(pictures != NULL ? pictures : g_get_home_dir());
-    }
-    gtk_file_chooser_set_current_folder(chooser, folder, NULL);
-}
-
 static void choose_file(LkWindow *window, LkFileFormat format)
 {
     static const struct {
@@ -147,12 +115,13 @@ static void choose_file(LkWindow *window, LkFileFormat format)
         [LK_FILE_TIFF] = {export_as_tiff, {"image/tiff"}},
         [LK_FILE_WEBP] = {export_as_webp, {"image/webp"}},
     };
-    g_autofree char *name = suggest_name(window->file, format);
+    /* Translators: the suggested name of an exported file; %s is the photo's name without its ending */
+    g_autofree char *name = lk_window_suggest_name(window->file, _("%s edited"), lk_export_ending(format));
     GtkFileChooser *chooser = lk_window_new_chooser(
         window, _("Export the Picture"), GTK_FILE_CHOOSER_ACTION_SAVE, _("_Export"), formats[format].func);
 
     lk_window_add_filter(chooser, lk_export_format_name(format), formats[format].mime_types, NULL);
-    suggest_folder(chooser, window->file);
+    lk_window_suggest_folder(chooser, window->file);
     gtk_file_chooser_set_current_name(chooser, name);
     gtk_native_dialog_show(GTK_NATIVE_DIALOG(chooser));
 }

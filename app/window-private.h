@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * window-private.h - what window.c (the window as a whole), window-actions.c (what can be done in it), window-export.c,
- * window-models.c (which model it works with) and window-import.c (where models come from) share.
+ * window-project.c (edits that are saved), window-models.c (which model it works with) and window-import.c (where models come from) share.
  */
 #pragma once
 
@@ -49,6 +49,7 @@ struct _LkWindow {
     LkWindowImport *import;          /* NULL: none */
     GtkFileChooserNative *chooser;
     GtkWindow *export_dialog; /* while it is open */
+    GtkWindow *keep_dialog;   /* the same */
 };
 
 /* window.c */
@@ -74,10 +75,22 @@ GtkFileChooser *lk_window_new_chooser(LkWindow *window, const char *title, GtkFi
                                       const char *accept, LkWindowFileFunc func);
 void lk_window_add_filter(GtkFileChooser *chooser, const char *name, const char *const *mime_types,
                           const char *pattern);
+/* The file's own name without its ending, in format ("%s" or a translation of more), with another ending. */
+char *lk_window_suggest_name(GFile *file, const char *format, const char *ending);
+/* The file's folder, unless nothing can be written there. */
+void lk_window_suggest_folder(GtkFileChooser *chooser, GFile *file);
+void lk_window_show_exists(LkWindow *window, const char *path); /* so that nothing was saved there */
 
 /* window-export.c: two actions; the first asks how and where. */
 void lk_window_export(GSimpleAction *action, GVariant *parameter, gpointer data);
 void lk_window_export_to(GSimpleAction *action, GVariant *path, gpointer data);
+
+/* window-project.c: three actions, and a question. Where there is an edit that would be lost, the person is asked; then func is
+ * called once the edit is kept or is not wanted any more. FALSE: there is none, and func is not called. */
+void lk_window_save(GSimpleAction *action, GVariant *parameter, gpointer data);
+void lk_window_save_as(GSimpleAction *action, GVariant *parameter, gpointer data);
+void lk_window_save_to(GSimpleAction *action, GVariant *path, gpointer data);
+gboolean lk_window_keep_edit(LkWindow *window, LkWindowFileFunc func, GFile *file);
 
 /* window-models.c. A model is read and changed in the background; path: NULL for the built-in one. The choice is remembered
  * once the model is in use. */

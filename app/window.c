@@ -86,10 +86,11 @@ void lk_window_show_face(LkWindow *window)
 {
     guint n = lk_model_n_directions(lk_session_get_model(window->session));
     g_autofree float *neutral = read_values(window, lk_session_get_neutral);
+    g_autofree float *values = read_values(window, lk_session_get_value);
     gpointer *history = &g_ptr_array_index(window->histories, lk_session_get_face(window->session));
 
     if (*history == NULL)
-        *history = lk_history_new(n, neutral);
+        *history = lk_history_new(n, values);
     window->history = *history;
     for (guint i = 0; i < n; i++)
         lk_panel_set_neutral(window->panel, i, neutral[i]);
@@ -155,9 +156,16 @@ static void on_detail(LkSession *session, GParamSpec *pspec, LkWindow *window)
     lk_panel_set_detail(window->panel, lk_session_get_detail(session));
 }
 
-static void on_failed(LkSession *session, const char *message, LkWindow *window)
+/* "failed" and "warning". */
+static void on_message(LkSession *session, const char *message, LkWindow *window)
 {
     lk_window_show_message(window, message);
+}
+
+static void on_unsaved(LkSession *session, GParamSpec *pspec, LkWindow *window)
+{
+    if (window->file != NULL)
+        lk_window_show_name(window);
 }
 
 static void on_state(LkSession *session, GParamSpec *pspec, LkWindow *window)
@@ -197,7 +205,9 @@ void lk_window_start_session(LkWindow *window, LkModel *model)
     lk_window_show_model(window);
     lk_panel_set_detail(window->panel, lk_session_get_detail(window->session));
     g_signal_connect_object(window->session, "picture", G_CALLBACK(on_picture), window, 0);
-    g_signal_connect_object(window->session, "failed", G_CALLBACK(on_failed), window, 0);
+    g_signal_connect_object(window->session, "failed", G_CALLBACK(on_message), window, 0);
+    g_signal_connect_object(window->session, "warning", G_CALLBACK(on_message), window, 0);
+    g_signal_connect_object(window->session, "notify::unsaved", G_CALLBACK(on_unsaved), window, 0);
     g_signal_connect_object(window->session, "notify::state", G_CALLBACK(on_state), window, 0);
     g_signal_connect_object(window->session, "notify::mode", G_CALLBACK(on_mode), window, 0);
     g_signal_connect_object(window->session, "half-precision", G_CALLBACK(on_half_precision), window, 0);
@@ -295,6 +305,25 @@ static void bind_settings(LkWindow *window)
     g_settings_bind(window->settings, "maximized", window, "maximized", G_SETTINGS_BIND_DEFAULT);
 }
 
+static gboolean destroy(gpointer window)
+{
+    gtk_window_destroy(GTK_WINDOW(window));
+    return G_SOURCE_REMOVE;
+}
+
+/* The dialog in which that was decided is still dealing with the click, and belongs to this window. */
+static void close_soon(LkWindow *window, GFile *file)
+{
+    g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, destroy, g_object_ref(window), g_object_unref);
+}
+
+static gboolean lk_window_close_request(GtkWindow *window)
+{
+    if (lk_window_keep_edit(LK_WINDOW(window), close_soon, NULL))
+        return TRUE;
+    return GTK_WINDOW_CLASS(lk_window_parent_class)->close_request(window);
+}
+
 static void lk_window_dispose(GObject *object)
 {
     LkWindow *window = LK_WINDOW(object);
@@ -311,6 +340,7 @@ static void lk_window_dispose(GObject *object)
     g_clear_object(&window->face_cancellable);
     g_clear_object(&window->chooser);
     g_clear_pointer(&window->export_dialog, gtk_window_destroy);
+    g_clear_pointer(&window->keep_dialog, gtk_window_destroy);
     g_clear_object(&window->session);
     g_clear_object(&window->settings);
     g_clear_object(&window->waiting);
@@ -350,6 +380,7 @@ static void lk_window_class_init(LkWindowClass *klass)
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
 
     G_OBJECT_CLASS(klass)->dispose = lk_window_dispose;
+    GTK_WINDOW_CLASS(klass)->close_request = lk_window_close_request;
     g_type_ensure(LK_TYPE_CANVAS);
     g_type_ensure(LK_TYPE_PANEL);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/likeness/Likeness/window.ui");

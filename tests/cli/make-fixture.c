@@ -3,7 +3,7 @@
  * make-fixture DIR: the files that the command line's tests work on.
  *
  * tiny.safetensors, and pictures: photo.png, .jpg, .tif and .webp (an aligned crop), other.png (another), large.png (one with
- * many pixels), landscape.png (no face), dot.png (1 x 1).
+ * many pixels), two.png (two faces far from each other), landscape.png (no face), dot.png (1 x 1).
  */
 #include "original.h"
 #include "pictures.h"
@@ -37,6 +37,13 @@ static void save_picture(guint width, guint height, const char *name)
     g_autoptr(LkPhoto) photo = test_picture(width, height);
 
     save(photo, name);
+}
+
+static void save_two(void)
+{
+    g_autoptr(LkPhoto) photo = test_picture_of_two(200);
+
+    save(photo, "two.png");
 }
 
 static void save_other(void)
@@ -77,6 +84,7 @@ int main(int argc, char **argv)
     save_picture(600, 600, "large.png");
     save_picture(240, 180, "landscape.png");
     save_picture(1, 1, "dot.png");
+    save_two();
     save_other();
     save_jpeg();
     return 0;

@@ -63,6 +63,40 @@ if [ -n "$sample" ] && [ -f "$LIKENESS_DATA/model/likeness-small.safetensors" ];
   check "the same photo" cmp first.png again.png
   check "with all detail" cli edit whole.likeness -o other.png --detail 1
   check "another one" differ first.png other.png
+
+  # Two faces, far from each other, each edited on its own; then both in one project.
+  check "the larger face" cli edit two.png -o one.png --set smile=2 --project one.likeness
+  check "the other one" cli edit two.png -o two-edited.png --face 2 --set age=3 --detail 0.5 --project two.likeness
+  "$PYTHON" - <<'END'
+import json
+both, other = json.load(open("one.likeness")), json.load(open("two.likeness"))
+both["faces"] += other["faces"]
+both["face"] = 1
+json.dump(both, open("both.likeness", "w"))
+both["faces"][1] = {key: value for key, value in both["faces"][1].items() if key not in ("w_plus", "enc_feat")}
+both["face"] = 0
+json.dump(both, open("untouched.likeness", "w"))
+END
+  has_both() {
+    "$PYTHON" - "$1" <<'END'
+import sys
+from PIL import Image
+image = lambda name: Image.open(name).convert("RGB")
+both, left, right = image(sys.argv[1]), image("two-edited.png"), image("one.png")
+middle = both.width // 2 - 30  # the larger one is on the right
+sides = (0, 0, middle, both.height), (middle, 0, both.width, both.height)
+assert both.crop(sides[0]).tobytes() == left.crop(sides[0]).tobytes() != right.crop(sides[0]).tobytes()
+assert both.crop(sides[1]).tobytes() == right.crop(sides[1]).tobytes() != left.crop(sides[1]).tobytes()
+END
+  }
+  check "both faces" cli edit both.likeness -o both.png
+  check "show their edits" has_both both.png
+  check "a face that was not inverted" cli edit untouched.likeness -o again.png
+  check "shows its edit, too" has_both again.png
+  check "another slider, saved again" cli edit both.likeness -o again.png --set age=0 --set pose=1 --project both.likeness
+  check "reopened" cli edit both.likeness -o third.png
+  check "the same photo" cmp again.png third.png
+  check "not as before" differ both.png third.png
 else
   skip "a whole photo" "no sample photo or no built-in model"
 fi

@@ -112,6 +112,44 @@ GtkWidget *find_message(const char *text)
     return probe_find(GTK_WIDGET(window), GTK_TYPE_LABEL, "label", text);
 }
 
+GtkWidget *find_dialog(GType type)
+{
+    GListModel *toplevels = gtk_window_get_toplevels();
+
+    for (guint i = 0; i < g_list_model_get_n_items(toplevels); i++) {
+        g_autoptr(GtkWidget) toplevel = g_list_model_get_item(toplevels, i);
+        if (G_TYPE_CHECK_INSTANCE_TYPE(toplevel, type) && gtk_widget_get_mapped(toplevel))
+            return toplevel;
+    }
+    return NULL;
+}
+
+void answer(GtkWidget *dialog, const char *label)
+{
+    GtkWidget *button = probe_find(dialog, GTK_TYPE_BUTTON, "label", label);
+
+    g_assert_nonnull(button);
+    click(button);
+}
+
+void answer_question(const char *label)
+{
+    PROBE_WAIT(find_dialog(ADW_TYPE_MESSAGE_DIALOG) != NULL, 10);
+    probe_run(300); /* until it has come up */
+    answer(find_dialog(ADW_TYPE_MESSAGE_DIALOG), label);
+    PROBE_WAIT(find_dialog(ADW_TYPE_MESSAGE_DIALOG) == NULL, 10);
+}
+
+void open_path(const char *path)
+{
+    g_autoptr(GFile) file = g_file_new_for_path(path);
+    const gboolean unsaved = lk_session_get_unsaved(session());
+
+    g_application_open(application, &file, 1, "");
+    if (unsaved)
+        answer_question("Discard");
+}
+
 static void on_activated(GObject *bus, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -147,7 +185,8 @@ static gboolean run_tests(gpointer data)
     input_focus(GTK_WIDGET(window));
     status = g_test_run();
     input_close();
-    gtk_window_close(GTK_WINDOW(window));
+    if (window != NULL)
+        gtk_window_destroy(GTK_WINDOW(window)); /* no question about the edit */
     return G_SOURCE_REMOVE;
 }
 

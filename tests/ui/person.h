@@ -40,6 +40,11 @@ void click(GtkWidget *widget);                       /* leaves the pointer on th
 void type(guint keyval);                             /* GDK_KEY_... of a key without modifiers */
 void type_with(guint modifier_keyval, guint keyval); /* such as GDK_KEY_Control_L */
 
+GtkWidget *find_dialog(GType type);                /* that is shown, or NULL */
+void answer(GtkWidget *dialog, const char *label); /* clicks on the button */
+void answer_question(const char *label);           /* of the message that comes up, which then goes */
+void open_path(const char *path); /* as from outside; an edit that is not saved is discarded */
+
 guint64 hash_of(LkPhoto *photo);
 guint64 canvas_hash(void);
 

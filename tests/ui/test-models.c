@@ -305,26 +305,6 @@ static void test_unusable(void)
 
 /* ---- imports ------------------------------------------------------------------------------------- */
 
-static GtkWidget *find_dialog(GType type)
-{
-    GListModel *toplevels = gtk_window_get_toplevels();
-
-    for (guint i = 0; i < g_list_model_get_n_items(toplevels); i++) {
-        g_autoptr(GtkWidget) toplevel = g_list_model_get_item(toplevels, i);
-        if (G_TYPE_CHECK_INSTANCE_TYPE(toplevel, type) && gtk_widget_get_mapped(toplevel))
-            return toplevel;
-    }
-    return NULL;
-}
-
-static void answer(GtkWidget *dialog, const char *label)
-{
-    GtkWidget *button = probe_find(dialog, GTK_TYPE_BUTTON, "label", label);
-
-    g_assert_nonnull(button);
-    click(button);
-}
-
 static GtkWidget *ask_to_import(const char *path)
 {
     GtkWidget *dialog;
