@@ -2,6 +2,7 @@
 #include "likeness-config.h"
 
 #include "canvas.h"
+#include "mark.h"
 #include "tile.h"
 
 #include <glib/gi18n.h>
@@ -11,7 +12,6 @@
 #define WHEEL_ZOOM 1.15 /* per wheel step */
 #define KEY_PAN    48   /* per arrow key, logical pixels */
 #define STILL      6    /* a press that moves less is a click, logical pixels */
-#define FACE       0.6  /* of a face's square: what is marked, from brow to chin */
 
 /* Two rasters: of all, and of what is in sight when it is zoomed in. */
 typedef struct {
@@ -37,6 +37,7 @@ struct _LkCanvas {
     guint chosen;
     gboolean inviting;   /* no face was chosen or edited yet */
     gboolean pointed_at; /* the pointer is over the canvas */
+    LkPoints *points;    /* while a face is placed, or NULL */
 
     double pointer_x, pointer_y; /* logical pixels */
     double press_x, press_y;
@@ -101,9 +102,12 @@ static void request_tiles(LkCanvas *canvas)
                    (int)MAX(lround(visible.height * canvas->view.scale), 1));
 }
 
+static void show_points(LkCanvas *canvas);
+
 static void update(LkCanvas *canvas)
 {
     request_tiles(canvas);
+    show_points(canvas);
     gtk_widget_queue_draw(GTK_WIDGET(canvas));
 }
 
@@ -270,14 +274,12 @@ gboolean lk_canvas_get_face_place(LkCanvas *canvas, guint face, graphene_point_t
     return TRUE;
 }
 
-/* Half of a mark's side, logical pixels. */
 static double mark_size(LkCanvas *canvas, guint face)
 {
-    const LkQuad *quad = &g_array_index(canvas->quads, LkQuad, face);
     graphene_rect_t bounds;
 
     lk_canvas_get_picture_bounds(canvas, &bounds);
-    return FACE * hypot(quad->x[0], quad->x[1]) * logical_scale(canvas, &bounds);
+    return lk_mark_size(&g_array_index(canvas->quads, LkQuad, face), logical_scale(canvas, &bounds));
 }
 
 /* The nearest whose mark is around (x, y); -1: none. */
@@ -299,31 +301,48 @@ static int face_at(LkCanvas *canvas, double x, double y)
 
 static gboolean marks_faces(LkCanvas *canvas)
 {
-    return canvas->quads->len > 1 && !canvas->comparing && (canvas->pointed_at || canvas->inviting);
+    return canvas->quads->len > 1 && !canvas->comparing && canvas->points == NULL &&
+           (canvas->pointed_at || canvas->inviting);
 }
 
-/* Light within dark, to be seen on any photo; the chosen face's the stronger one. */
-static void draw_mark(LkCanvas *canvas, GtkSnapshot *snapshot, guint face)
+static void draw_mark(LkCanvas *canvas, GtkSnapshot *snapshot, const graphene_rect_t *bounds, guint face)
 {
-    const LkQuad *quad = &g_array_index(canvas->quads, LkQuad, face);
-    const float width = face == canvas->chosen ? 3 : 1.5f, strength = face == canvas->chosen ? 1 : 0.75f;
-    const GdkRGBA light = {1, 1, 1, strength}, dark = {0, 0, 0, 0.35f * strength};
-    const float size = (float)mark_size(canvas, face);
     graphene_point_t place;
-    GskRoundedRect outer, inner;
 
     lk_canvas_get_face_place(canvas, face, &place);
-    gsk_rounded_rect_init_from_rect(&outer, &GRAPHENE_RECT_INIT(-size, -size, 2 * size, 2 * size), size / 4);
-    inner = outer;
-    gsk_rounded_rect_shrink(&inner, 1, 1, 1, 1);
-    gtk_snapshot_save(snapshot);
-    gtk_snapshot_translate(snapshot, &place);
-    gtk_snapshot_rotate(snapshot, (float)(atan2(quad->x[1], quad->x[0]) * 180 / G_PI));
-    gtk_snapshot_append_border(snapshot, &outer, (float[]){width + 2, width + 2, width + 2, width + 2},
-                               (GdkRGBA[]){dark, dark, dark, dark});
-    gtk_snapshot_append_border(snapshot, &inner, (float[]){width, width, width, width},
-                               (GdkRGBA[]){light, light, light, light});
-    gtk_snapshot_restore(snapshot);
+    lk_mark_draw(snapshot, &g_array_index(canvas->quads, LkQuad, face), &place, logical_scale(canvas, bounds),
+                 face == canvas->chosen);
+}
+
+/* ---- placing ------------------------------------------------------------------------------------- */
+
+static void show_points(LkCanvas *canvas)
+{
+    graphene_rect_t bounds;
+
+    if (canvas->points != NULL && lk_canvas_get_picture_bounds(canvas, &bounds))
+        lk_points_set_view(canvas->points, &bounds, lk_photo_width(canvas->photo),
+                           lk_photo_height(canvas->photo));
+}
+
+LkPoints *lk_canvas_start_placing(LkCanvas *canvas)
+{
+    g_return_val_if_fail(LK_IS_CANVAS(canvas), NULL);
+    lk_canvas_stop_placing(canvas);
+    canvas->points = LK_POINTS(lk_points_new());
+    gtk_widget_set_parent(GTK_WIDGET(canvas->points), GTK_WIDGET(canvas));
+    show_points(canvas);
+    gtk_widget_grab_focus(GTK_WIDGET(canvas->points));
+    return canvas->points;
+}
+
+void lk_canvas_stop_placing(LkCanvas *canvas)
+{
+    g_return_if_fail(LK_IS_CANVAS(canvas));
+    if (canvas->points == NULL)
+        return;
+    gtk_widget_unparent(GTK_WIDGET(g_steal_pointer(&canvas->points)));
+    gtk_widget_grab_focus(GTK_WIDGET(canvas));
 }
 
 /* ---- input --------------------------------------------------------------------------------------- */
@@ -339,11 +358,12 @@ static void pan(LkCanvas *canvas, double dx, double dy)
 static void on_motion(GtkEventControllerMotion *motion, double x, double y, LkCanvas *canvas)
 {
     int face = face_at(canvas, x, y);
+    gboolean placing = canvas->points != NULL && lk_points_get_n_placed(canvas->points) < LK_N_POINTS;
+    gboolean other = canvas->points == NULL && face >= 0 && (guint)face != canvas->chosen;
 
     canvas->pointer_x = x;
     canvas->pointer_y = y;
-    gtk_widget_set_cursor_from_name(GTK_WIDGET(canvas),
-                                    face >= 0 && (guint)face != canvas->chosen ? "pointer" : NULL);
+    gtk_widget_set_cursor_from_name(GTK_WIDGET(canvas), placing ? "crosshair" : other ? "pointer" : NULL);
 }
 
 static void on_pointer(GObject *motion, GParamSpec *pspec, LkCanvas *canvas)
@@ -370,7 +390,7 @@ static gboolean on_scroll(GtkEventControllerScroll *scroll, double dx, double dy
 static void on_drag_begin(GtkGestureDrag *drag, double x, double y, LkCanvas *canvas)
 {
     canvas->drag_x = canvas->drag_y = 0;
-    gtk_widget_grab_focus(GTK_WIDGET(canvas));
+    gtk_widget_grab_focus(canvas->points != NULL ? GTK_WIDGET(canvas->points) : GTK_WIDGET(canvas));
 }
 
 static void on_drag_update(GtkGestureDrag *drag, double x, double y, LkCanvas *canvas)
@@ -397,7 +417,7 @@ static void on_pressed(GtkGestureClick *click, int n_press, double x, double y, 
 {
     canvas->press_x = x;
     canvas->press_y = y;
-    if (n_press != 2)
+    if (n_press != 2 || canvas->points != NULL)
         return;
     if (canvas->view.fitted)
         zoom_at(canvas, 1, x, y);
@@ -410,8 +430,11 @@ static void on_released(GtkGestureClick *click, int n_press, double x, double y,
 {
     int face = face_at(canvas, x, y);
 
-    if (n_press == 1 && face >= 0 && (guint)face != canvas->chosen &&
-        hypot(x - canvas->press_x, y - canvas->press_y) < STILL)
+    if (hypot(x - canvas->press_x, y - canvas->press_y) >= STILL)
+        return;
+    if (canvas->points != NULL)
+        lk_points_place(canvas->points, x, y);
+    else if (n_press == 1 && face >= 0 && (guint)face != canvas->chosen)
         g_signal_emit(canvas, face_clicked_signal, 0, (guint)face);
 }
 
@@ -469,7 +492,9 @@ static void lk_canvas_snapshot(GtkWidget *widget, GtkSnapshot *snapshot)
         lk_tile_snapshot(over->detail, snapshot, &bounds);
     }
     for (guint i = 0; marks_faces(canvas) && i < canvas->quads->len; i++)
-        draw_mark(canvas, snapshot, i);
+        draw_mark(canvas, snapshot, &bounds, i);
+    if (canvas->points != NULL)
+        gtk_widget_snapshot_child(widget, GTK_WIDGET(canvas->points), snapshot);
 }
 
 static void resize(LkCanvas *canvas)
@@ -484,12 +509,21 @@ static void resize(LkCanvas *canvas)
 
 static void lk_canvas_size_allocate(GtkWidget *widget, int width, int height, int baseline)
 {
-    resize(LK_CANVAS(widget));
+    LkCanvas *canvas = LK_CANVAS(widget);
+
+    resize(canvas);
+    if (canvas->points != NULL)
+        gtk_widget_allocate(GTK_WIDGET(canvas->points), width, height, -1, NULL);
 }
 
 static void lk_canvas_measure(GtkWidget *widget, GtkOrientation orientation, int for_size, int *minimum,
                               int *natural, int *minimum_baseline, int *natural_baseline)
 {
+    LkCanvas *canvas = LK_CANVAS(widget);
+
+    /* A child is not to be allocated unmeasured; it is as large as this is. */
+    if (canvas->points != NULL)
+        gtk_widget_measure(GTK_WIDGET(canvas->points), orientation, for_size, minimum, natural, NULL, NULL);
     *minimum = 160;
     *natural = 480;
 }
@@ -498,6 +532,8 @@ static void lk_canvas_dispose(GObject *object)
 {
     LkCanvas *canvas = LK_CANVAS(object);
 
+    if (canvas->points != NULL)
+        gtk_widget_unparent(GTK_WIDGET(g_steal_pointer(&canvas->points)));
     g_clear_pointer(&canvas->photo, lk_photo_unref);
     g_clear_pointer(&canvas->pieces, g_array_unref);
     g_clear_pointer(&canvas->quads, g_array_unref);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "align.h"
+#include "points.h"
 
 #include <gtk/gtk.h>
 
@@ -28,6 +29,11 @@ void lk_canvas_set_piece(LkCanvas *canvas, guint index, LkPhoto *piece, guint x,
 
 /* Where the photo's faces are (copied), and which of them is chosen; another photo has none. */
 void lk_canvas_set_faces(LkCanvas *canvas, const LkQuad *quads, guint n, guint chosen);
+
+/* Has a face placed by hand: a click places the next point, and marks of faces are out of the way. The points are the canvas's,
+ * until placing stops. */
+LkPoints *lk_canvas_start_placing(LkCanvas *canvas);
+void lk_canvas_stop_placing(LkCanvas *canvas);
 
 /* Whether the photo is shown without the pieces. */
 void lk_canvas_set_comparing(LkCanvas *canvas, gboolean comparing);

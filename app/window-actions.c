@@ -93,12 +93,14 @@ void lk_window_show_exists(LkWindow *window, const char *path)
 
 typedef struct {
     LkWindow *window;
+    GFile *file;
     GCancellable *cancellable;
 } Opening;
 
 static void opening_free(Opening *opening)
 {
     g_object_unref(opening->window);
+    g_object_unref(opening->file);
     g_object_unref(opening->cancellable);
     g_free(opening);
 }
@@ -185,6 +187,8 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
         lk_canvas_set_photo(window->canvas, NULL);
     if (opened)
         show_photo(window);
+    else if (g_error_matches(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE))
+        lk_window_offer_placing(window, opening->file);
     else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         lk_window_show_error(window, _("The Photo Cannot Be Opened"), error->message, FALSE);
     else if (!lk_window_has_photo(window))
@@ -201,9 +205,33 @@ static void set_opening_text(LkWindow *window, GFile *file)
     gtk_label_set_text(window->opening_text, text);
 }
 
+/* What is being opened gives way to the file. */
+static Opening *start_opening(LkWindow *window, GFile *file)
+{
+    Opening *opening = g_new(Opening, 1);
+
+    if (window->cancellable != NULL)
+        g_cancellable_cancel(window->cancellable);
+    g_clear_object(&window->cancellable);
+    window->cancellable = g_cancellable_new();
+    *opening = (Opening){g_object_ref(window), g_object_ref(file), g_object_ref(window->cancellable)};
+    set_opening_text(window, file);
+    lk_window_stop_placing(window);
+    gtk_stack_set_visible_child_name(window->pages, "editor");
+    return opening;
+}
+
+void lk_window_open_placed(LkWindow *window, GFile *file, const LkQuad *quad)
+{
+    Opening *opening = start_opening(window, file);
+
+    lk_session_open_placed_async(window->session, g_file_peek_path(file), quad, window->cancellable,
+                                 on_opened, opening);
+}
+
 static void open_file(LkWindow *window, GFile *file)
 {
-    g_autofree char *path = g_file_get_path(file);
+    const char *path = g_file_peek_path(file);
     Opening *opening;
 
     if (path == NULL) {
@@ -214,14 +242,7 @@ static void open_file(LkWindow *window, GFile *file)
         lk_window_show_error(window, _("The Photo Cannot Be Opened"), message, FALSE);
         return;
     }
-    if (window->cancellable != NULL)
-        g_cancellable_cancel(window->cancellable);
-    g_clear_object(&window->cancellable);
-    window->cancellable = g_cancellable_new();
-    opening = g_new(Opening, 1);
-    *opening = (Opening){g_object_ref(window), g_object_ref(window->cancellable)};
-    set_opening_text(window, file);
-    gtk_stack_set_visible_child_name(window->pages, "editor");
+    opening = start_opening(window, file);
     if (g_str_has_suffix(path, LK_PROJECT_SUFFIX)) {
         lk_session_open_project_async(window->session, path, window->cancellable, on_opened, opening);
         return;
@@ -289,13 +310,24 @@ static void on_face_chosen(GObject *source, GAsyncResult *result, gpointer data)
     lk_window_show_face(window);
 }
 
-void lk_window_choose_face(LkWindow *window, guint face)
+static GCancellable *start_choosing(LkWindow *window)
 {
     g_clear_object(&window->face_cancellable);
     window->face_cancellable = g_cancellable_new();
     gtk_label_set_text(window->opening_text, _("Changing to another face"));
-    lk_session_choose_face_async(window->session, face, window->face_cancellable, on_face_chosen,
+    return window->face_cancellable;
+}
+
+void lk_window_choose_face(LkWindow *window, guint face)
+{
+    lk_session_choose_face_async(window->session, face, start_choosing(window), on_face_chosen,
                                  g_object_ref(window));
+}
+
+void lk_window_add_face(LkWindow *window, const LkQuad *quad)
+{
+    lk_session_add_face_async(window->session, quad, start_choosing(window), on_face_chosen,
+                              g_object_ref(window));
 }
 
 static void on_next_face(GSimpleAction *action, GVariant *parameter, gpointer data)
@@ -416,9 +448,10 @@ static void enable(LkWindow *window, const char *name, gboolean enabled)
 
 void lk_window_update_actions(LkWindow *window)
 {
-    static const char *const of_photo[] = {"save",    "save-as", "save-to",  "export",   "export-to",
-                                           "compare", "zoom-in", "zoom-out", "zoom-fit", "zoom-pixels"};
-    gboolean photo = lk_window_has_photo(window);
+    static const char *const of_photo[] = {"save", "save-as", "save-to", "export", "export-to", "compare"};
+    static const char *const of_view[] = {"zoom-in", "zoom-out", "zoom-fit", "zoom-pixels"};
+    gboolean placing = window->placing != NULL;
+    gboolean photo = lk_window_has_photo(window) && !placing;
     gboolean idle = photo && lk_session_get_state(window->session) != LK_SESSION_OPENING;
     guint n_faces = 0;
 
@@ -426,10 +459,16 @@ void lk_window_update_actions(LkWindow *window)
         lk_session_get_quads(window->session, &n_faces);
     for (guint i = 0; i < G_N_ELEMENTS(of_photo); i++)
         enable(window, of_photo[i], photo);
+    for (guint i = 0; i < G_N_ELEMENTS(of_view); i++)
+        enable(window, of_view[i], photo || placing);
     enable(window, "open", window->session != NULL);
     enable(window, "open-sample", window->session != NULL && window->sample != NULL);
     enable(window, "inversion", idle);
     enable(window, "next-face", idle && n_faces > 1);
+    enable(window, "place-face", idle);
+    enable(window, "place-all", placing);
+    enable(window, "place-cancel", placing);
+    enable(window, "place-done", lk_window_can_place_done(window));
     enable(window, "search", photo && lk_panel_can_search(window->panel));
     enable(window, "import", window->import == NULL);
     enable(window, "import-folder", window->import == NULL);
@@ -455,6 +494,10 @@ void lk_window_add_actions(LkWindow *window)
         {"redo", on_redo},
         {"reset", on_reset},
         {"next-face", on_next_face},
+        {"place-face", lk_window_place_face},
+        {"place-all", lk_window_place_all},
+        {"place-cancel", lk_window_place_cancel},
+        {"place-done", lk_window_place_done},
         {"compare", NULL, NULL, "false", on_compare_changed},
         {"zoom-in", on_zoom_in},
         {"zoom-out", on_zoom_out},

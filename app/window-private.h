@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * window-private.h - what window.c (the window as a whole), window-actions.c (what can be done in it), window-export.c,
- * window-project.c (edits that are saved), window-models.c (which model it works with) and window-import.c (where models come from) share.
+ * window-project.c (edits that are saved), window-place.c (faces placed by hand), window-models.c (which model it works with) and window-import.c (where models come from) share.
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 G_BEGIN_DECLS
 
 typedef struct _LkWindowImport LkWindowImport; /* one that is under way */
+typedef struct _LkWindowPlacing LkWindowPlacing;
 
 struct _LkWindow {
     AdwApplicationWindow parent_instance;
@@ -28,6 +29,8 @@ struct _LkWindow {
     GtkRevealer *opening;
     GtkLabel *opening_text;
     GtkRevealer *working;
+    GtkRevealer *placing_bar;
+    GtkLabel *placing_text;
     GtkMenuButton *menu_button;
     GMenu *models; /* a choice of models, in the main menu */
     GtkRevealer *import_bar;
@@ -47,6 +50,7 @@ struct _LkWindow {
     GCancellable *face_cancellable;  /* of the newest choice of a face */
     gpointer loading;                /* the newest task that reads a model file, or NULL; not owned */
     LkWindowImport *import;          /* NULL: none */
+    LkWindowPlacing *placing;        /* a face is being placed by hand; NULL: none */
     GtkFileChooserNative *chooser;
     GtkWindow *export_dialog; /* while it is open */
     GtkWindow *keep_dialog;   /* the same */
@@ -61,12 +65,15 @@ void lk_window_show_message(LkWindow *window, const char *text);
 void lk_window_update_actions(LkWindow *window);
 void lk_window_show_values(LkWindow *window);
 void lk_window_show_picture(LkWindow *window); /* the session's photo with its pieces and faces */
+void lk_window_show_state(LkWindow *window);   /* what can be used now */
 gboolean lk_window_has_photo(LkWindow *window);
 
 /* window-actions.c */
 void lk_window_add_actions(LkWindow *window);
 void lk_window_open_now(LkWindow *window, GFile *file);
+void lk_window_open_placed(LkWindow *window, GFile *file, const LkQuad *quad);
 void lk_window_choose_face(LkWindow *window, guint face);
+void lk_window_add_face(LkWindow *window, const LkQuad *quad);
 void lk_window_show_name(LkWindow *window); /* of the photo that is open, and which of its faces is chosen */
 
 /* A file chooser in place of the one before, if one is open; func gets the file that was chosen. */
@@ -91,6 +98,16 @@ void lk_window_save(GSimpleAction *action, GVariant *parameter, gpointer data);
 void lk_window_save_as(GSimpleAction *action, GVariant *parameter, gpointer data);
 void lk_window_save_to(GSimpleAction *action, GVariant *path, gpointer data);
 gboolean lk_window_keep_edit(LkWindow *window, LkWindowFileFunc func, GFile *file);
+
+/* window-place.c: four actions, and a question about a photo in which no face was found. */
+void lk_window_place_face(GSimpleAction *action, GVariant *parameter, gpointer data);
+void lk_window_place_all(GSimpleAction *action, GVariant *parameter, gpointer data);
+void lk_window_place_cancel(GSimpleAction *action, GVariant *parameter, gpointer data);
+void lk_window_place_done(GSimpleAction *action, GVariant *parameter, gpointer data);
+void lk_window_offer_placing(LkWindow *window, GFile *file);
+void lk_window_stop_placing(LkWindow *window); /* nothing is placed, and what is open is shown again */
+gboolean lk_window_can_place_done(LkWindow *window);
+void lk_window_forget_placing(LkWindow *window); /* the window goes away */
 
 /* window-models.c. A model is read and changed in the background; path: NULL for the built-in one. The choice is remembered
  * once the model is in use. */

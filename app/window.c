@@ -120,6 +120,9 @@ void lk_window_show_picture(LkWindow *window)
     guint n, x, y;
     const LkQuad *quads = lk_session_get_quads(window->session, &n);
 
+    /* Perhaps in another photo; it is shown when that ends. */
+    if (window->placing != NULL)
+        return;
     lk_canvas_set_photo(window->canvas, lk_session_get_photo(window->session));
     lk_canvas_set_faces(window->canvas, quads, n, lk_session_get_face(window->session));
     for (guint i = 0; i < n; i++) {
@@ -168,16 +171,17 @@ static void on_unsaved(LkSession *session, GParamSpec *pspec, LkWindow *window)
         lk_window_show_name(window);
 }
 
-static void on_state(LkSession *session, GParamSpec *pspec, LkWindow *window)
+void lk_window_show_state(LkWindow *window)
 {
-    LkSessionState state = lk_session_get_state(session);
+    LkSessionState state = lk_session_get_state(window->session);
     gboolean opening = state == LK_SESSION_OPENING;
 
     gtk_revealer_set_reveal_child(window->working, state == LK_SESSION_BUSY);
     if (opening)
         gtk_widget_set_visible(GTK_WIDGET(window->opening), TRUE);
     gtk_revealer_set_reveal_child(window->opening, opening);
-    gtk_widget_set_sensitive(GTK_WIDGET(window->panel), lk_window_has_photo(window) && !opening);
+    gtk_widget_set_sensitive(GTK_WIDGET(window->panel),
+                             lk_window_has_photo(window) && !opening && window->placing == NULL);
     lk_window_update_actions(window);
 }
 
@@ -208,7 +212,8 @@ void lk_window_start_session(LkWindow *window, LkModel *model)
     g_signal_connect_object(window->session, "failed", G_CALLBACK(on_message), window, 0);
     g_signal_connect_object(window->session, "warning", G_CALLBACK(on_message), window, 0);
     g_signal_connect_object(window->session, "notify::unsaved", G_CALLBACK(on_unsaved), window, 0);
-    g_signal_connect_object(window->session, "notify::state", G_CALLBACK(on_state), window, 0);
+    g_signal_connect_object(window->session, "notify::state", G_CALLBACK(lk_window_show_state), window,
+                            G_CONNECT_SWAPPED);
     g_signal_connect_object(window->session, "notify::mode", G_CALLBACK(on_mode), window, 0);
     g_signal_connect_object(window->session, "half-precision", G_CALLBACK(on_half_precision), window, 0);
     g_signal_connect_object(window->session, "notify::detail", G_CALLBACK(on_detail), window, 0);
@@ -335,6 +340,7 @@ static void lk_window_dispose(GObject *object)
     if (window->face_cancellable != NULL)
         g_cancellable_cancel(window->face_cancellable);
     lk_window_forget_import(window);
+    lk_window_forget_placing(window);
     g_clear_object(&window->cancellable);
     g_clear_object(&window->model_cancellable);
     g_clear_object(&window->face_cancellable);
@@ -367,6 +373,8 @@ static void bind_children(GtkWidgetClass *widget_class)
     gtk_widget_class_bind_template_child(widget_class, LkWindow, opening);
     gtk_widget_class_bind_template_child(widget_class, LkWindow, opening_text);
     gtk_widget_class_bind_template_child(widget_class, LkWindow, working);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, placing_bar);
+    gtk_widget_class_bind_template_child(widget_class, LkWindow, placing_text);
     gtk_widget_class_bind_template_child(widget_class, LkWindow, models);
     gtk_widget_class_bind_template_child(widget_class, LkWindow, menu_button);
     gtk_widget_class_bind_template_child(widget_class, LkWindow, import_bar);

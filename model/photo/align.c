@@ -35,13 +35,14 @@ static Point mean_of(const double landmarks[LK_N_LANDMARKS][2], guint first, gui
     return (Point){sum.x / (end - first), sum.y / (end - first)};
 }
 
-LkQuad lk_quad_from_points(const double left_eye[2], const double right_eye[2], const double left_mouth[2],
-                           const double right_mouth[2])
+static Point between(const double a[2], const double b[2])
 {
-    Point eyes = {(left_eye[0] + right_eye[0]) / 2, (left_eye[1] + right_eye[1]) / 2};
-    Point mouth = {(left_mouth[0] + right_mouth[0]) / 2, (left_mouth[1] + right_mouth[1]) / 2};
-    Point eye_to_eye = {right_eye[0] - left_eye[0], right_eye[1] - left_eye[1]};
-    Point eye_to_mouth = {mouth.x - eyes.x, mouth.y - eyes.y};
+    return (Point){(a[0] + b[0]) / 2, (a[1] + b[1]) / 2};
+}
+
+/* eyes: the middle between them; eye_to_eye: from the left to the right one as one sees them. */
+static LkQuad quad_of(Point eyes, Point eye_to_eye, Point eye_to_mouth)
+{
     /* Upright in the face: the mean of "along the eyes" and "across the line from eyes to mouth". */
     Point axis = {eye_to_eye.x + eye_to_mouth.y, eye_to_eye.y - eye_to_mouth.x};
     double length = hypot(axis.x, axis.y);
@@ -58,9 +59,37 @@ LkQuad lk_quad_from_points(const double left_eye[2], const double right_eye[2], 
 LkQuad lk_quad_from_landmarks(const double landmarks[LK_N_LANDMARKS][2])
 {
     Point left = mean_of(landmarks, 36, 42), right = mean_of(landmarks, 42, 48);
+    Point eyes = {(left.x + right.x) / 2, (left.y + right.y) / 2},
+          mouth = between(landmarks[48], landmarks[54]);
 
-    return lk_quad_from_points((double[]){left.x, left.y}, (double[]){right.x, right.y}, landmarks[48],
-                               landmarks[54]);
+    return quad_of(eyes, (Point){right.x - left.x, right.y - left.y},
+                   (Point){mouth.x - eyes.x, mouth.y - eyes.y});
+}
+
+/* Faces seen from the side have their eyes close together, those seen from above or below their mouth close to the eyes; a
+ * head on its shoulder turns all of it, but its eyes remain beside each other above the mouth. */
+static gboolean is_face(Point eye_to_eye, Point eye_to_mouth)
+{
+    const double across = hypot(eye_to_eye.x, eye_to_eye.y), down = hypot(eye_to_mouth.x, eye_to_mouth.y);
+    const double along = fabs(eye_to_eye.x * eye_to_mouth.x + eye_to_eye.y * eye_to_mouth.y);
+
+    return across >= 2 && down >= 2 && across <= 4 * down && down <= 8 * across &&
+           along <= 0.8 * across * down;
+}
+
+gboolean lk_quad_from_points(const double eyes[2][2], const double mouth[2][2], LkQuad *quad)
+{
+    Point middle = between(eyes[0], eyes[1]), lips = between(mouth[0], mouth[1]);
+    Point eye_to_eye = {eyes[1][0] - eyes[0][0], eyes[1][1] - eyes[0][1]};
+    Point eye_to_mouth = {lips.x - middle.x, lips.y - middle.y};
+
+    if (!is_face(eye_to_eye, eye_to_mouth))
+        return FALSE;
+    /* Where the mouth is below, the left eye comes first. */
+    if (eye_to_eye.x * eye_to_mouth.y < eye_to_eye.y * eye_to_mouth.x)
+        eye_to_eye = (Point){-eye_to_eye.x, -eye_to_eye.y};
+    *quad = quad_of(middle, eye_to_eye, eye_to_mouth);
+    return TRUE;
 }
 
 LkQuad lk_quad_whole(const LkPhoto *photo)

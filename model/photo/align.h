@@ -21,9 +21,9 @@ LkQuad lk_quad_from_landmarks(const double landmarks[LK_N_LANDMARKS][2]);
 /* The whole of an already aligned square crop. */
 LkQuad lk_quad_whole(const LkPhoto *photo);
 
-/* The same of five points placed by hand, left and right as one sees them: centres of the eyes, corners of the mouth. */
-LkQuad lk_quad_from_points(const double left_eye[2], const double right_eye[2], const double left_mouth[2],
-                           const double right_mouth[2]);
+/* The same of points that a person has placed, photo pixels: the centres of the eyes and the corners of the mouth, left and
+ * right in any order. FALSE where no face has its eyes and mouth like that; then quad stays as it is. */
+gboolean lk_quad_from_points(const double eyes[2][2], const double mouth[2][2], LkQuad *quad);
 
 /* The square's content as side x side pixels, as FFHQ's pictures were made: the photo shrunk by the largest whole number that
  * leaves twice the pixels needed (Lanczos), where the square leaves it mirrored, blurred and fading to its median, looked up

@@ -34,9 +34,11 @@ static void test_quad(void)
 
         make_face(angle, landmarks);
         quad = lk_quad_from_landmarks(landmarks);
-        same =
-            lk_quad_from_points((double[]){200.0 - c * 40.0, 150.0 - s * 40.0},
-                                (double[]){200.0 + c * 40.0, 150.0 + s * 40.0}, landmarks[48], landmarks[54]);
+        const double eyes[2][2] = {{200.0 - c * 40.0, 150.0 - s * 40.0},
+                                   {200.0 + c * 40.0, 150.0 + s * 40.0}};
+        const double mouth[2][2] = {{landmarks[54][0], landmarks[54][1]},
+                                    {landmarks[48][0], landmarks[48][1]}};
+        g_assert_true(lk_quad_from_points(eyes, mouth, &same));
         g_assert_cmpfloat_with_epsilon(same.centre[0], quad.centre[0], 1e-9);
         g_assert_cmpfloat_with_epsilon(same.y[1], quad.y[1], 1e-9);
         /* Half side max(80 * 2, 100 * 1.8), centre a tenth of the way down to the mouth. */
@@ -46,6 +48,43 @@ static void test_quad(void)
         g_assert_cmpfloat_with_epsilon(quad.x[1], s * 180.0, 1e-9);
         g_assert_cmpfloat_with_epsilon(quad.y[0], -s * 180.0, 1e-9);
         g_assert_cmpfloat_with_epsilon(quad.y[1], c * 180.0, 1e-9);
+    }
+}
+
+/* All the way around, with the eyes in either order. */
+static void test_points(void)
+{
+    for (double angle = 0; angle < 6.28; angle += 0.4) {
+        const double c = cos(angle), s = sin(angle);
+        const double left[] = {200 - 40 * c, 150 - 40 * s}, right[] = {200 + 40 * c, 150 + 40 * s};
+        const double mouth[2][2] = {{200 - 100 * s, 150 + 100 * c}, {200 - 100 * s, 150 + 100 * c}};
+        const double eyes[2][2] = {{left[0], left[1]}, {right[0], right[1]}};
+        const double swapped[2][2] = {{right[0], right[1]}, {left[0], left[1]}};
+        LkQuad quad, same;
+
+        g_assert_true(lk_quad_from_points(eyes, mouth, &quad));
+        g_assert_true(lk_quad_from_points(swapped, mouth, &same));
+        g_assert_cmpfloat_with_epsilon(quad.x[0], same.x[0], 1e-9);
+        g_assert_cmpfloat_with_epsilon(quad.x[1], same.x[1], 1e-9);
+        g_assert_cmpfloat_with_epsilon(quad.x[0], c * 180.0, 1e-9);
+        g_assert_cmpfloat_with_epsilon(quad.x[1], s * 180.0, 1e-9);
+    }
+}
+
+static void test_no_face_of_points(void)
+{
+    static const double points[][4][2] = {
+        {{100, 100}, {100, 100}, {90, 160}, {110, 160}}, /* one eye */
+        {{80, 100}, {120, 100}, {90, 100}, {110, 100}},  /* the mouth between the eyes */
+        {{80, 100}, {120, 100}, {160, 100}, {170, 100}}, /* beside them */
+        {{0, 100}, {400, 100}, {195, 110}, {205, 110}},  /* far too near to them */
+        {{99, 100}, {102, 100}, {90, 400}, {110, 400}},  /* far too far away */
+    };
+    LkQuad quad = {0};
+
+    for (guint i = 0; i < G_N_ELEMENTS(points); i++) {
+        g_assert_false(lk_quad_from_points(points[i], points[i] + 2, &quad));
+        g_assert_cmpfloat(quad.x[0], ==, 0);
     }
 }
 
@@ -226,6 +265,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/align/quad", test_quad);
     g_test_add_func("/align/quad-wide-eyes", test_quad_wide_eyes);
+    g_test_add_func("/align/points", test_points);
+    g_test_add_func("/align/no-face-of-points", test_no_face_of_points);
     g_test_add_func("/align/quad-degenerate", test_quad_degenerate);
     g_test_add_func("/align/whole", test_whole);
     g_test_add_func("/align/crop", test_crop);
