@@ -183,13 +183,17 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
     if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session == NULL || !newest)
         return;
     g_clear_object(&window->cancellable);
+    if (opened) {
+        show_photo(window);
+        return;
+    }
+    if (g_error_matches(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE)) {
+        lk_window_offer_placing(window, opening->file);
+        return;
+    }
     if (!lk_window_has_photo(window))
         lk_canvas_set_photo(window->canvas, NULL);
-    if (opened)
-        show_photo(window);
-    else if (g_error_matches(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE))
-        lk_window_offer_placing(window, opening->file);
-    else if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         lk_window_show_error(window, _("The Photo Cannot Be Opened"), error->message, FALSE);
     else if (!lk_window_has_photo(window))
         gtk_stack_set_visible_child_name(window->pages, "empty");
