@@ -19,8 +19,7 @@ typedef struct {
 } Layer;
 
 typedef struct {
-    LkPhoto *photo; /* or NULL */
-    guint x, y;
+    LkPiece piece;
     Layer layer;
 } Piece;
 
@@ -61,9 +60,9 @@ static void request_layers(LkCanvas *canvas, gboolean detail, LkRect area, int w
     lk_tile_request(tile_of(&canvas->under, detail), canvas->photo, area, width, height);
     for (guint i = 0; i < canvas->pieces->len; i++) {
         const Piece *piece = &g_array_index(canvas->pieces, Piece, i);
-        if (piece->photo != NULL)
-            lk_tile_request_piece(tile_of(&piece->layer, detail), canvas->photo, piece->photo, piece->x,
-                                  piece->y, area, width, height);
+        if (piece->piece.photo != NULL)
+            lk_tile_request_piece(tile_of(&piece->layer, detail), canvas->photo, &piece->piece, area, width,
+                                  height);
     }
 }
 
@@ -128,7 +127,7 @@ static void clear_piece(gpointer data)
 {
     Piece *piece = data;
 
-    g_clear_pointer(&piece->photo, lk_photo_unref);
+    lk_piece_clear(&piece->piece);
     g_clear_object(&piece->layer.whole);
     g_clear_object(&piece->layer.detail);
 }
@@ -163,22 +162,22 @@ void lk_canvas_set_photo(LkCanvas *canvas, LkPhoto *photo)
     update(canvas);
 }
 
-void lk_canvas_set_piece(LkCanvas *canvas, guint index, LkPhoto *photo, guint x, guint y)
+void lk_canvas_set_piece(LkCanvas *canvas, guint index, const LkPiece *piece)
 {
-    Piece *piece;
+    Piece *place;
 
     g_return_if_fail(LK_IS_CANVAS(canvas));
-    piece = ensure_piece(canvas, index);
-    if (piece->photo == photo)
+    place = ensure_piece(canvas, index);
+    if (place->piece.photo == (piece != NULL ? piece->photo : NULL))
         return;
-    lk_photo_unref(piece->photo);
-    piece->photo = photo != NULL ? lk_photo_ref(photo) : NULL;
-    piece->x = x;
-    piece->y = y;
-    if (photo == NULL)
-        layer_clear(&piece->layer);
-    else
+    lk_piece_clear(&place->piece);
+    if (piece != NULL) {
+        place->piece = *piece;
+        lk_photo_ref(piece->photo);
         canvas->inviting = FALSE;
+    } else {
+        layer_clear(&place->layer);
+    }
     update(canvas);
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "align.h"
+#include "pieces.h"
 #include "points.h"
 
 #include <gtk/gtk.h>
@@ -23,9 +24,9 @@ G_DECLARE_FINAL_TYPE(LkCanvas, lk_canvas, LK, CANVAS, GtkWidget)
 GtkWidget *lk_canvas_new(void);
 
 /* Keep a reference; NULL: nothing. A photo of another size than the one before is shown fitted. Pieces, which
- * lie apart from each other, are what takes the photo's place at (x, y); another photo takes them away. */
+ * lie apart from each other, are shown in the photo's place; another photo takes them away. */
 void lk_canvas_set_photo(LkCanvas *canvas, LkPhoto *photo);
-void lk_canvas_set_piece(LkCanvas *canvas, guint index, LkPhoto *piece, guint x, guint y);
+void lk_canvas_set_piece(LkCanvas *canvas, guint index, const LkPiece *piece);
 
 /* Where the photo's faces are (copied), and which of them is chosen; another photo has none. */
 void lk_canvas_set_faces(LkCanvas *canvas, const LkQuad *quads, guint n, guint chosen);

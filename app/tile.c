@@ -8,8 +8,7 @@
 
 typedef struct {
     LkPhoto *photo;
-    LkPhoto *piece; /* at place in photo; NULL: none */
-    LkRect place;
+    LkPiece piece; /* in photo; or none */
     LkRect area;
     int width, height;
     guint generation;
@@ -35,38 +34,24 @@ static Request *request_copy(const Request *from)
     Request *request = g_memdup2(from, sizeof *from);
 
     lk_photo_ref(request->photo);
-    if (request->piece != NULL)
-        lk_photo_ref(request->piece);
+    if (request->piece.photo != NULL)
+        lk_photo_ref(request->piece.photo);
     return request;
 }
 
 static void request_free(Request *request)
 {
     lk_photo_unref(request->photo);
-    lk_photo_unref(request->piece);
+    lk_piece_clear(&request->piece);
     g_free(request);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Request, request_free)
 
 static gboolean same_request(const Request *a, const Request *b)
 {
-    return a->photo == b->photo && a->piece == b->piece && a->width == b->width && a->height == b->height &&
-           memcmp(&a->place, &b->place, sizeof a->place) == 0 &&
+    return a->photo == b->photo && a->width == b->width && a->height == b->height &&
+           memcmp(&a->piece, &b->piece, sizeof a->piece) == 0 &&
            memcmp(&a->area, &b->area, sizeof a->area) == 0;
-}
-
-static LkPhoto *cut_out(LkPhoto *photo, LkRect area)
-{
-    gsize stride = (gsize)lk_photo_width(photo) * 4, row = (gsize)area.width * 4;
-    const guint8 *from = lk_photo_pixels(photo) + area.y * stride + (gsize)area.x * 4;
-    g_autofree guint8 *pixels = NULL;
-
-    if (area.width == (int)lk_photo_width(photo) && area.height == (int)lk_photo_height(photo))
-        return lk_photo_ref(photo);
-    pixels = g_malloc(row * area.height);
-    for (int y = 0; y < area.height; y++)
-        memcpy(pixels + y * row, from + y * stride, row);
-    return lk_photo_new(area.width, area.height, pixels);
 }
 
 /* Premultiplied BGRA is what GTK's renderers take as it is; of anything else they make it in the main thread.
@@ -113,6 +98,13 @@ static void affected(int from, int to, int first, int end, guint *start, guint *
     *n = (guint)(high - low);
 }
 
+static LkRect place_of(const Request *request)
+{
+    const LkPiece *piece = &request->piece;
+
+    return (LkRect){(int)piece->x, (int)piece->y, (int)piece->width, (int)piece->height};
+}
+
 static void copy_rows(guint8 *to, LkRect to_rect, const LkPhoto *from, LkRect from_rect)
 {
     LkRect both = intersect(to_rect, from_rect);
@@ -131,14 +123,14 @@ static LkPhoto *cut_with_piece(const Request *request, LkRect rect)
     LkRect all = {0, 0, (int)lk_photo_width(request->photo), (int)lk_photo_height(request->photo)};
 
     copy_rows(pixels, rect, request->photo, all);
-    copy_rows(pixels, rect, request->piece, request->place);
+    copy_rows(pixels, rect, request->piece.photo, place_of(request));
     return lk_photo_new(rect.width, rect.height, pixels);
 }
 
 /* The part of the area's raster that the piece changes; NULL: none. */
 static LkPhoto *raster_piece(const Request *request, LkRect *part)
 {
-    LkRect area = request->area, seen = intersect(area, request->place);
+    LkRect area = request->area, seen = intersect(area, place_of(request));
     LkResize resize = {.filter = LK_FILTER_BICUBIC,
                        .from_width = area.width,
                        .from_height = area.height,
@@ -162,7 +154,9 @@ static LkPhoto *raster_piece(const Request *request, LkRect *part)
 
 static LkPhoto *raster_photo(const Request *request, LkRect *part)
 {
-    g_autoptr(LkPhoto) cut = cut_out(request->photo, request->area);
+    LkRect area = request->area;
+    g_autoptr(LkPhoto) cut =
+        lk_photo_cut(request->photo, (guint)area.x, (guint)area.y, (guint)area.width, (guint)area.height);
 
     *part = (LkRect){0, 0, request->width, request->height};
     if ((int)lk_photo_width(cut) == request->width && (int)lk_photo_height(cut) == request->height)
@@ -188,8 +182,15 @@ static void raster(GTask *task, gpointer source, gpointer data, GCancellable *ca
 {
     const Request *request = data;
     Raster *raster = g_new0(Raster, 1);
-    g_autoptr(LkPhoto) scaled =
-        request->piece != NULL ? raster_piece(request, &raster->part) : raster_photo(request, &raster->part);
+    g_autoptr(LkPhoto) scaled = NULL;
+
+    /* A coarse piece is drawn as it is. */
+    if (lk_piece_is_coarse(&request->piece))
+        scaled = lk_photo_ref(request->piece.photo);
+    else if (request->piece.photo != NULL)
+        scaled = raster_piece(request, &raster->part);
+    else
+        scaled = raster_photo(request, &raster->part);
 
     if (scaled != NULL)
         raster->texture = make_texture(scaled);
@@ -240,15 +241,13 @@ static void request(LkTile *tile, const Request *wanted)
 
 void lk_tile_request(LkTile *tile, LkPhoto *photo, LkRect area, int width, int height)
 {
-    request(tile, &(Request){photo, NULL, {0}, area, width, height, tile->generation});
+    request(tile, &(Request){photo, {0}, area, width, height, tile->generation});
 }
 
-void lk_tile_request_piece(LkTile *tile, LkPhoto *photo, LkPhoto *piece, guint x, guint y, LkRect area,
-                           int width, int height)
+void lk_tile_request_piece(LkTile *tile, LkPhoto *photo, const LkPiece *piece, LkRect area, int width,
+                           int height)
 {
-    LkRect place = {(int)x, (int)y, (int)lk_photo_width(piece), (int)lk_photo_height(piece)};
-
-    request(tile, &(Request){photo, piece, place, area, width, height, tile->generation});
+    request(tile, &(Request){photo, *piece, area, width, height, tile->generation});
 }
 
 void lk_tile_clear(LkTile *tile)
@@ -259,21 +258,32 @@ void lk_tile_clear(LkTile *tile)
     g_clear_object(&tile->texture);
 }
 
-void lk_tile_snapshot(LkTile *tile, GtkSnapshot *snapshot, const graphene_rect_t *bounds)
+/* In photo pixels. */
+static graphene_rect_t rect_of(const LkTile *tile)
 {
     const Request *shown = tile->shown;
+    const double across = (double)shown->area.width / shown->width,
+                 down = (double)shown->area.height / shown->height;
     graphene_rect_t rect;
-    double x, y, across, down;
 
-    if (shown == NULL || tile->texture == NULL)
+    if (lk_piece_is_coarse(&shown->piece))
+        graphene_rect_init(&rect, shown->piece.x, shown->piece.y, shown->piece.width, shown->piece.height);
+    else
+        graphene_rect_init(&rect, shown->area.x + tile->part.x * across, shown->area.y + tile->part.y * down,
+                           tile->part.width * across, tile->part.height * down);
+    return rect;
+}
+
+void lk_tile_snapshot(LkTile *tile, GtkSnapshot *snapshot, const graphene_rect_t *bounds)
+{
+    graphene_rect_t rect;
+
+    if (tile->shown == NULL || tile->texture == NULL)
         return;
-    x = bounds->size.width / lk_photo_width(shown->photo);
-    y = bounds->size.height / lk_photo_height(shown->photo);
-    across = x * shown->area.width / shown->width;
-    down = y * shown->area.height / shown->height;
-    graphene_rect_init(&rect, bounds->origin.x + shown->area.x * x + tile->part.x * across,
-                       bounds->origin.y + shown->area.y * y + tile->part.y * down, tile->part.width * across,
-                       tile->part.height * down);
+    rect = rect_of(tile);
+    graphene_rect_scale(&rect, bounds->size.width / lk_photo_width(tile->shown->photo),
+                        bounds->size.height / lk_photo_height(tile->shown->photo), &rect);
+    graphene_rect_offset(&rect, bounds->origin.x, bounds->origin.y);
     gtk_snapshot_append_texture(snapshot, tile->texture, &rect);
 }
 

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "photo.h"
+#include "pieces.h"
 #include "view.h"
 
 #include <gtk/gtk.h>
@@ -25,10 +25,11 @@ LkTile *lk_tile_new(void);
  * again is free. */
 void lk_tile_request(LkTile *tile, LkPhoto *photo, LkRect area, int width, int height);
 
-/* The same where piece, not empty, is in the photo at (x, y): only the pixels that differ by it are made. Over a tile of the
- * photo alone they show what a tile of the whole picture would, to the last bit; the photo itself may be of any size. */
-void lk_tile_request_piece(LkTile *tile, LkPhoto *photo, LkPhoto *piece, guint x, guint y, LkRect area,
-                           int width, int height);
+/* The same where piece, which is none of no photo, is in the photo: only the pixels that differ by it are made. Over a tile of
+ * the photo alone they show what a tile of the whole picture would, to the last bit, unless the piece is coarse; the photo
+ * itself may be of any size. */
+void lk_tile_request_piece(LkTile *tile, LkPhoto *photo, const LkPiece *piece, LkRect area, int width,
+                           int height);
 
 /* Shows nothing, and drops what is still under way. */
 void lk_tile_clear(LkTile *tile);

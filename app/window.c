@@ -117,7 +117,7 @@ static void on_slider_changed(LkPanel *panel, guint direction, double value, gbo
 
 void lk_window_show_picture(LkWindow *window)
 {
-    guint n, x, y;
+    guint n;
     const LkQuad *quads = lk_session_get_quads(window->session, &n);
 
     /* Perhaps in another photo; it is shown when that ends. */
@@ -125,10 +125,8 @@ void lk_window_show_picture(LkWindow *window)
         return;
     lk_canvas_set_photo(window->canvas, lk_session_get_photo(window->session));
     lk_canvas_set_faces(window->canvas, quads, n, lk_session_get_face(window->session));
-    for (guint i = 0; i < n; i++) {
-        LkPhoto *piece = lk_session_get_piece(window->session, i, &x, &y);
-        lk_canvas_set_piece(window->canvas, i, piece, x, y);
-    }
+    for (guint i = 0; i < n; i++)
+        lk_canvas_set_piece(window->canvas, i, lk_session_get_piece(window->session, i));
 }
 
 static void on_face_clicked(LkCanvas *canvas, guint face, LkWindow *window)

@@ -8,7 +8,20 @@
 typedef struct {
     LkPhoto *inversion;
     LkPatcher *patcher;
+    LkPatcher *coarse; /* of the preview */
 } Unedited;
+
+/* A large face's surroundings at a size that can be worked on while a slider moves. */
+typedef struct {
+    LkPhoto *photo; /* NULL: not made yet */
+    guint x, y;     /* where it is in the whole photo */
+    guint factor;   /* by which it is shrunk */
+    LkQuad place;   /* the editor's, in its pixels */
+} Preview;
+
+/* Of the face's square, photo pixels: what is larger is shrunk to about the second figure. */
+#define LARGE   1536
+#define PREVIEW 1024
 
 enum { N_MODES = LK_INVERSION_WPLUS + 1 };
 
@@ -31,6 +44,7 @@ struct _LkEditor {
     LkEdit *edit;
     float *edited, *styles; /* of the last picture */
     Unedited unedited[N_MODES];
+    Preview preview;
     gboolean net_has_crop; /* FALSE: a failed inversion left the net without this photo's features */
 };
 
@@ -39,7 +53,9 @@ static void forget_unedited(LkEditor *editor)
     for (guint mode = 0; mode < N_MODES; mode++) {
         g_clear_pointer(&editor->unedited[mode].inversion, lk_photo_unref);
         g_clear_pointer(&editor->unedited[mode].patcher, lk_patcher_free);
+        g_clear_pointer(&editor->unedited[mode].coarse, lk_patcher_free);
     }
+    g_clear_pointer(&editor->preview.photo, lk_photo_unref);
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
@@ -417,7 +433,11 @@ LkPatch *lk_editor_patch(LkEditor *editor, const LkPhoto *picture, LkInversionMo
 }
 
 /* The part of the photo that the face's square reaches. */
-static void place_square(const LkEditor *editor, LkPatch *patch)
+typedef struct {
+    guint x, y, width, height;
+} Reach;
+
+static Reach reach_of_square(const LkEditor *editor)
 {
     const LkQuad *quad = &editor->place;
     const double reach = fabs(quad->x[0]) + fabs(quad->y[0]);
@@ -425,19 +445,70 @@ static void place_square(const LkEditor *editor, LkPatch *patch)
     const double left = CLAMP(floor(quad->centre[0] - reach), 0.0, width);
     const double top = CLAMP(floor(quad->centre[1] - reach), 0.0, height);
 
-    patch->x = (guint)left;
-    patch->y = (guint)top;
-    patch->width = (guint)(CLAMP(ceil(quad->centre[0] + reach), 0.0, width) - left);
-    patch->height = (guint)(CLAMP(ceil(quad->centre[1] + reach), 0.0, height) - top);
+    return (Reach){(guint)left, (guint)top, (guint)(CLAMP(ceil(quad->centre[0] + reach), 0.0, width) - left),
+                   (guint)(CLAMP(ceil(quad->centre[1] + reach), 0.0, height) - top)};
+}
+
+static double side_of_square(const LkEditor *editor)
+{
+    return 2 * hypot(editor->place.x[0], editor->place.x[1]);
+}
+
+gboolean lk_editor_is_large(const LkEditor *editor)
+{
+    return editor->photo != NULL && side_of_square(editor) > LARGE;
+}
+
+static void make_preview(LkEditor *editor)
+{
+    const Reach reach = reach_of_square(editor);
+    const guint factor = (guint)ceil(side_of_square(editor) / PREVIEW);
+    const guint width = MAX(reach.width / factor, 1), height = MAX(reach.height / factor, 1);
+    g_autoptr(LkPhoto) cut = lk_photo_cut(editor->photo, reach.x, reach.y, MIN(width * factor, reach.width),
+                                          MIN(height * factor, reach.height));
+    LkQuad place = editor->place;
+
+    for (guint axis = 0; axis < 2; axis++) {
+        place.centre[axis] = (place.centre[axis] - (axis == 0 ? reach.x : reach.y)) / factor;
+        place.x[axis] /= factor;
+        place.y[axis] /= factor;
+    }
+    editor->preview = (Preview){lk_photo_resize(cut, width, height), reach.x, reach.y, factor, place};
+}
+
+gboolean lk_editor_preview(LkEditor *editor, const LkPhoto *picture, LkInversionMode mode, double detail,
+                           LkPiece *piece, GCancellable *cancellable, GError **error)
+{
+    LkPhoto *inversion = lk_editor_inversion(editor, mode, cancellable, error);
+    LkPatcher **patcher = &editor->unedited[mode].coarse;
+    const Preview *preview = &editor->preview;
+    g_autoptr(LkPatch) patch = NULL;
+
+    g_return_val_if_fail(lk_editor_is_large(editor), FALSE);
+
+    if (inversion == NULL)
+        return FALSE;
+    if (preview->photo == NULL)
+        make_preview(editor);
+    if (*patcher == NULL)
+        *patcher = lk_patcher_new(preview->photo, &preview->place, inversion);
+    patch = lk_patcher_patch(*patcher, picture, detail);
+    *piece = lk_piece_of(preview->photo, patch);
+    piece->x = preview->x + piece->x * preview->factor;
+    piece->y = preview->y + piece->y * preview->factor;
+    piece->width *= preview->factor;
+    piece->height *= preview->factor;
+    return TRUE;
 }
 
 LkPatch *lk_editor_paste(const LkEditor *editor, const LkPhoto *picture)
 {
     g_autoptr(LkPhoto) pasted = lk_editor_compose(editor, picture);
-    LkPatch *patch = g_new0(LkPatch, 1);
+    const Reach reach = reach_of_square(editor);
+    LkPatch *patch = g_new(LkPatch, 1);
     float *change;
 
-    place_square(editor, patch);
+    *patch = (LkPatch){reach.x, reach.y, reach.width, reach.height, NULL};
     patch->change = change = g_new(float, (gsize)patch->width * patch->height * 3);
     for (guint y = 0; y < patch->height; y++) {
         const gsize first = (gsize)(patch->y + y) * lk_photo_width(editor->photo) + patch->x;

@@ -8,6 +8,7 @@
 #include "edit.h"
 #include "net.h"
 #include "patch.h"
+#include "pieces.h"
 
 G_BEGIN_DECLS
 
@@ -85,6 +86,13 @@ LkPhoto *lk_editor_inversion(LkEditor *editor, LkInversionMode mode, GCancellabl
  * lk_editor_generate in this mode. detail: patch.h's k, 0 to 1. For lk_patch_apply and lk_original_save. */
 LkPatch *lk_editor_patch(LkEditor *editor, const LkPhoto *picture, LkInversionMode mode, double detail,
                          GCancellable *cancellable, GError **error);
+
+/* The same as it looks, for as long as a slider moves: of a large face's surroundings, shrunk by a whole number, which takes a
+ * fraction of the time. piece, empty before, gets a coarse one, or none where nothing changes; clear it. Only where the face
+ * that is open is large. */
+gboolean lk_editor_is_large(const LkEditor *editor);
+gboolean lk_editor_preview(LkEditor *editor, const LkPhoto *picture, LkInversionMode mode, double detail,
+                           LkPiece *piece, GCancellable *cancellable, GError **error);
 
 /* A change that shows the bare picture in the face's place, softly blended towards the square's border. */
 LkPatch *lk_editor_paste(const LkEditor *editor, const LkPhoto *picture);

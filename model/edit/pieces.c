@@ -3,16 +3,22 @@
 
 #include <string.h>
 
-static void clear_piece(gpointer piece)
+void lk_piece_clear(LkPiece *piece)
 {
-    g_clear_pointer(&((LkPiece *)piece)->photo, lk_photo_unref);
+    g_clear_pointer(&piece->photo, lk_photo_unref);
+    *piece = (LkPiece){0};
+}
+
+gboolean lk_piece_is_coarse(const LkPiece *piece)
+{
+    return piece->photo != NULL && lk_photo_width(piece->photo) != piece->width;
 }
 
 GArray *lk_pieces_new(guint n_faces)
 {
     GArray *pieces = g_array_new(FALSE, TRUE, sizeof(LkPiece));
 
-    g_array_set_clear_func(pieces, clear_piece);
+    g_array_set_clear_func(pieces, (GDestroyNotify)lk_piece_clear);
     return g_array_set_size(pieces, n_faces);
 }
 
@@ -50,8 +56,7 @@ static Box box_of_piece(const LkPiece *piece)
 {
     if (piece->photo == NULL)
         return (Box){0};
-    return (Box){piece->x, piece->y, piece->x + lk_photo_width(piece->photo),
-                 piece->y + lk_photo_height(piece->photo)};
+    return (Box){piece->x, piece->y, piece->x + piece->width, piece->y + piece->height};
 }
 
 static gboolean is_empty(Box box)
@@ -119,33 +124,26 @@ static LkPatch *join_patches(GPtrArray *patches, Box box)
     return joined;
 }
 
-/* The patch's rectangle alone: a photo is far larger than a step of a slider may take time for. */
-static LkPhoto *cut_out(const LkPhoto *photo, const LkPatch *patch)
+/* Of the patch's rectangle alone: a photo is far larger than a step of a slider may take time for. */
+LkPiece lk_piece_of(LkPhoto *photo, const LkPatch *patch)
 {
-    const gsize stride = (gsize)lk_photo_width(photo) * 4, row = (gsize)patch->width * 4;
-    const guint8 *from = lk_photo_pixels(photo) + patch->y * stride + (gsize)patch->x * 4;
-    g_autofree guint8 *pixels = g_malloc(row * patch->height);
+    if (is_empty(box_of(patch)))
+        return (LkPiece){0};
 
-    for (guint y = 0; y < patch->height; y++)
-        memcpy(pixels + y * row, from + y * stride, row);
-    return lk_photo_new(patch->width, patch->height, pixels);
-}
-
-static LkPiece make_piece(const LkPhoto *photo, const LkPatch *patch)
-{
-    g_autoptr(LkPhoto) before = cut_out(photo, patch);
+    g_autoptr(LkPhoto) before = lk_photo_cut(photo, patch->x, patch->y, patch->width, patch->height);
     const LkPatch here = {0, 0, patch->width, patch->height, patch->change};
 
-    return (LkPiece){lk_patch_apply(before, &(const LkPatch *){&here}, 1), patch->x, patch->y};
+    return (LkPiece){lk_patch_apply(before, &(const LkPatch *){&here}, 1), patch->x, patch->y, patch->width,
+                     patch->height};
 }
 
-static void remake_piece(LkPiece *piece, const LkPhoto *photo, GPtrArray *patches, Box box)
+static void remake_piece(LkPiece *piece, LkPhoto *photo, GPtrArray *patches, Box box)
 {
     g_autoptr(LkPatch) joined = NULL;
     const LkPatch *alone = NULL;
     guint n = 0;
 
-    clear_piece(piece);
+    lk_piece_clear(piece);
     for (guint i = 0; i < patches->len; i++) {
         const LkPatch *patch = g_ptr_array_index(patches, i);
         if (are_near(box, box_of(patch))) {
@@ -156,10 +154,10 @@ static void remake_piece(LkPiece *piece, const LkPhoto *photo, GPtrArray *patche
     if (n > 1)
         alone = joined = join_patches(patches, box);
     if (n > 0)
-        *piece = make_piece(photo, alone);
+        *piece = lk_piece_of(photo, alone);
 }
 
-void lk_pieces_update(GArray *pieces, const LkPhoto *photo, GPtrArray *patches, const LkPatch *before,
+void lk_pieces_update(GArray *pieces, LkPhoto *photo, GPtrArray *patches, const LkPatch *before,
                       const LkPatch *after)
 {
     g_autofree Box *boxes = arrange_boxes(patches);
@@ -172,4 +170,21 @@ void lk_pieces_update(GArray *pieces, const LkPhoto *photo, GPtrArray *patches, 
             are_near(boxes[i], box_of(after)))
             remake_piece(piece, photo, patches, boxes[i]);
     }
+}
+
+gboolean lk_pieces_replace(GArray *pieces, GPtrArray *patches, guint face, const LkPiece *piece)
+{
+    LkPiece *before = &g_array_index(pieces, LkPiece, face);
+    const Box box = box_of_piece(piece), own = box_of(g_ptr_array_index(patches, face));
+
+    for (guint i = 0; i < patches->len; i++) {
+        const Box other = box_of(g_ptr_array_index(patches, i));
+        if (i != face && (are_near(box, other) || are_near(own, other)))
+            return FALSE;
+    }
+    lk_piece_clear(before);
+    *before = *piece;
+    if (piece->photo != NULL)
+        lk_photo_ref(piece->photo);
+    return TRUE;
 }

@@ -37,6 +37,7 @@ struct _LkSession {
     LkInversionMode made_mode;
     double made_detail;
     gboolean made_is_valid;  /* FALSE: none yet of this photo and model */
+    gboolean made_is_coarse; /* one in full is still to come */
     gboolean half_precision; /* as signalled */
 
     guint64 changes, kept; /* how often something was set, and as of when a file has it */
@@ -99,10 +100,15 @@ static gsize values_size(LkSession *self)
     return self->n_values * sizeof(float);
 }
 
-static gboolean values_are_made(LkSession *self)
+static gboolean values_are_shown(LkSession *self)
 {
     return self->made_is_valid && self->made_mode == self->mode && self->made_detail == self->detail &&
            memcmp(self->made, self->values, values_size(self)) == 0;
+}
+
+static gboolean values_are_made(LkSession *self)
+{
+    return values_are_shown(self) && !self->made_is_coarse;
 }
 
 static LkSessionState current_state(LkSession *self)
@@ -111,7 +117,7 @@ static LkSessionState current_state(LkSession *self)
         return LK_SESSION_OPENING;
     if (self->original == NULL)
         return LK_SESSION_EMPTY;
-    return self->making != NULL ? LK_SESSION_BUSY : LK_SESSION_READY;
+    return self->making != NULL || self->made_is_coarse ? LK_SESSION_BUSY : LK_SESSION_READY;
 }
 
 /* Not once the session is closed. */
@@ -218,6 +224,7 @@ static void start_at(LkSession *self, const float *neutral)
         memset(self->neutral, 0, values_size(self));
     memcpy(self->values, self->neutral, values_size(self));
     self->made_is_valid = FALSE;
+    self->made_is_coarse = FALSE;
 }
 
 static void take_model(LkSession *self, LkModel *model)
@@ -254,13 +261,17 @@ static LkJob *job_with_values(LkSession *self, LkJobKind kind, GCancellable *can
 }
 
 /* Starts a picture where one is missing. Every change ends here, so that what is shown always comes to be
- * what is set. */
+ * what is set. A coarse one will do for values that do not rest yet. */
 static void make_missing_picture(LkSession *self)
 {
     const gboolean can = self->worker != NULL && self->original != NULL && self->opening == NULL;
+    const gboolean coarse = self->rest_timer != NULL;
 
-    if (can && self->making == NULL && !values_are_made(self))
-        self->making = submit(self, job_with_values(self, LK_JOB_PICTURE, NULL));
+    if (can && self->making == NULL && !(coarse ? values_are_shown(self) : values_are_made(self))) {
+        LkJob *job = job_with_values(self, LK_JOB_PICTURE, NULL);
+        job->coarse = coarse;
+        self->making = submit(self, job);
+    }
     notify_state(self);
 }
 
@@ -281,6 +292,7 @@ static gboolean values_rest(gpointer data)
     if (making != NULL && (making->mode != self->mode || making->detail != self->detail ||
                            memcmp(making->values, self->values, values_size(self)) != 0))
         g_cancellable_cancel(making->cancellable);
+    make_missing_picture(self);
     return G_SOURCE_REMOVE;
 }
 
@@ -296,8 +308,7 @@ static void values_changed(LkSession *self)
 {
     self->changes++;
     notify_modified(self);
-    if (self->making != NULL)
-        start_rest_timer(self);
+    start_rest_timer(self);
     make_missing_picture(self);
 }
 
@@ -446,6 +457,7 @@ static void picture_done(LkSession *self, LkJob *job)
         self->made_mode = job->mode;
         self->made_detail = job->detail;
         self->made_is_valid = TRUE;
+        self->made_is_coarse = job->coarse;
     }
     if (job->error == NULL) {
         take_pieces(self, job);
@@ -675,23 +687,23 @@ guint lk_session_get_face(LkSession *self)
     return self->face;
 }
 
-LkPhoto *lk_session_get_piece(LkSession *self, guint index, guint *x, guint *y)
+const LkPiece *lk_session_get_piece(LkSession *self, guint index)
 {
     g_return_val_if_fail(LK_IS_SESSION(self) && index < self->pieces->len, NULL);
 
     const LkPiece *piece = &g_array_index(self->pieces, LkPiece, index);
-    *x = piece->x;
-    *y = piece->y;
-    return piece->photo;
+    return piece->photo != NULL ? piece : NULL;
 }
 
 static void copy_piece(guint8 *pixels, guint width, const LkPiece *piece)
 {
-    const gsize row = (gsize)lk_photo_width(piece->photo) * 4;
+    g_autoptr(LkPhoto) fine = lk_piece_is_coarse(piece)
+                                  ? lk_photo_resize(piece->photo, piece->width, piece->height)
+                                  : lk_photo_ref(piece->photo);
+    const gsize row = (gsize)piece->width * 4;
 
-    for (guint y = 0; y < lk_photo_height(piece->photo); y++)
-        memcpy(pixels + ((gsize)(piece->y + y) * width + piece->x) * 4,
-               lk_photo_pixels(piece->photo) + y * row, row);
+    for (guint y = 0; y < piece->height; y++)
+        memcpy(pixels + ((gsize)(piece->y + y) * width + piece->x) * 4, lk_photo_pixels(fine) + y * row, row);
 }
 
 LkPhoto *lk_session_copy_picture(LkSession *self)

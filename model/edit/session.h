@@ -6,7 +6,8 @@
  *
  * Latest value wins: one picture is made at a time, and the next one takes the values of the moment it starts
  * at. When the values rest for a moment, a picture of older values that is still being made is cancelled at
- * its next stage; while they keep changing it is finished, so that a long drag shows pictures all the way.
+ * its next stage; while they keep changing it is finished, so that a long drag shows pictures all the way. Of a large face
+ * these are coarse ones (lk_editor_preview), until the values rest.
  *
  * Signals:
  *
@@ -66,7 +67,7 @@ const LkQuad *lk_session_get_quads(LkSession *session, guint *n_faces);
 guint lk_session_get_face(LkSession *session); /* the chosen one; at first 0 */
 /* What the pictures of the faces have changed, and where in the photo: index is less than the number of faces. The pieces do
  * not overlap; near faces share one. NULL: this one is none. Owned by the session. */
-LkPhoto *lk_session_get_piece(LkSession *session, guint index, guint *x, guint *y);
+const LkPiece *lk_session_get_piece(LkSession *session, guint index);
 /* The whole photo with those pieces in place, a copy made now; NULL before the first picture. lk_photo_unref. */
 LkPhoto *lk_session_copy_picture(LkSession *session);
 gboolean lk_session_get_unsaved(LkSession *session);

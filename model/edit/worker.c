@@ -208,18 +208,23 @@ static void change_model(LkWorker *worker, LkJob *job)
 
 /* ---- pictures ------------------------------------------------------------------------------------------ */
 
-/* What the job's values change in the photo. */
-static LkPatch *make_patch(LkWorker *worker, LkJob *job)
+/* The network's picture of the job's values. */
+static gboolean generate(LkWorker *worker, LkJob *job)
 {
     if (!ensure_face(worker, job->cancellable, &job->error))
-        return NULL;
-    LkPhoto *picture =
-        lk_editor_generate(worker->editor, job->values, job->mode, job->cancellable, &job->error);
-    if (picture == NULL)
-        return NULL;
+        return FALSE;
     lk_photo_unref(job->picture);
-    job->picture = picture;
-    return lk_editor_patch(worker->editor, picture, job->mode, job->detail, job->cancellable, &job->error);
+    job->picture = lk_editor_generate(worker->editor, job->values, job->mode, job->cancellable, &job->error);
+    return job->picture != NULL;
+}
+
+/* What it changes in the photo. */
+static LkPatch *make_patch(LkWorker *worker, LkJob *job)
+{
+    if (!generate(worker, job))
+        return NULL;
+    return lk_editor_patch(worker->editor, job->picture, job->mode, job->detail, job->cancellable,
+                           &job->error);
 }
 
 static void tell_pieces(LkWorker *worker, LkJob *job)
@@ -237,6 +242,27 @@ static gboolean make_picture(LkWorker *worker, LkJob *job)
     lk_opened_set_patch(&worker->opened, patch);
     tell_pieces(worker, job);
     return TRUE;
+}
+
+/* Where that saves time: shown in place of the face's piece, which is not remade until there is a picture in full. */
+static gboolean make_coarse_picture(LkWorker *worker, LkJob *job)
+{
+    g_auto(LkPiece) piece = {0};
+
+    if (!ensure_face(worker, job->cancellable, &job->error) || !lk_editor_is_large(worker->editor) ||
+        !generate(worker, job))
+        return FALSE;
+    tell_pieces(worker, job);
+    return lk_editor_preview(worker->editor, job->picture, job->mode, job->detail, &piece, job->cancellable,
+                             &job->error) &&
+           lk_pieces_replace(job->pieces, worker->opened.patches, worker->opened.face, &piece);
+}
+
+static void make_wanted_picture(LkWorker *worker, LkJob *job)
+{
+    job->coarse = job->coarse && make_coarse_picture(worker, job);
+    if (!job->coarse && job->error == NULL)
+        make_picture(worker, job);
 }
 
 /* The face that is left keeps the picture of its last values, also where nobody waited for it. */
@@ -387,7 +413,7 @@ static void do_job(LkWorker *worker, LkJob *job)
         change_model(worker, job);
         break;
     case LK_JOB_PICTURE:
-        make_picture(worker, job);
+        make_wanted_picture(worker, job);
         break;
     case LK_JOB_EXPORT:
         export_picture(worker, job);

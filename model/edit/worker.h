@@ -35,6 +35,7 @@ typedef struct {
     float *values;        /* FACE, PICTURE, EXPORT: one per direction */
     LkInversionMode mode; /* FACE, PICTURE, EXPORT */
     double detail;        /* FACE, PICTURE, EXPORT: patch.h's k */
+    gboolean coarse;      /* PICTURE: may be a coarse one, as in lk_editor_preview; given back: it is */
     LkExportOptions how;  /* EXPORT */
     GArray *states;       /* of LkFaceState, of all faces: SAVE; given back by PROJECT */
     guint64 changes;      /* EXPORT, SAVE: the session's, when the job was made */

@@ -4,6 +4,8 @@
  */
 #include "photo-private.h"
 
+#include <string.h>
+
 struct _LkPhoto {
     gatomicrefcount refs;
     guint width, height;
@@ -60,6 +62,21 @@ guint lk_photo_height(const LkPhoto *photo)
 const guint8 *lk_photo_pixels(const LkPhoto *photo)
 {
     return g_bytes_get_data(photo->pixels, NULL);
+}
+
+LkPhoto *lk_photo_cut(LkPhoto *photo, guint x, guint y, guint width, guint height)
+{
+    const gsize stride = (gsize)photo->width * 4, row = (gsize)width * 4;
+    const guint8 *from = lk_photo_pixels(photo) + y * stride + (gsize)x * 4;
+    guint8 *pixels;
+
+    g_return_val_if_fail(x + width <= photo->width && y + height <= photo->height, NULL);
+    if (width == photo->width && height == photo->height)
+        return lk_photo_ref(photo);
+    pixels = g_malloc(row * height);
+    for (guint i = 0; i < height; i++)
+        memcpy(pixels + i * row, from + i * stride, row);
+    return lk_photo_new_take(width, height, pixels);
 }
 
 GBytes *lk_photo_bytes(LkPhoto *photo)

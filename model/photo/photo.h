@@ -32,6 +32,9 @@ guint lk_photo_height(const LkPhoto *photo);
 const guint8 *lk_photo_pixels(const LkPhoto *photo); /* RGBA, rows without gaps, owned by photo */
 GBytes *lk_photo_bytes(LkPhoto *photo); /* the same pixels, sharing them; for textures; g_bytes_unref */
 
+/* A rectangle of it, which must lie inside. The whole is the same photo. */
+LkPhoto *lk_photo_cut(LkPhoto *photo, guint x, guint y, guint width, guint height);
+
 /* Writes an 8-bit sRGB PNG. The file appears whole or not at all (written beside it and renamed). */
 gboolean lk_photo_save_png(const LkPhoto *photo, const char *path, GError **error);
 

@@ -507,15 +507,14 @@ static void test_neutral_is_the_photo(void)
 {
     Watch *watch = watch_with_photo();
     g_autofree char *path = edit_fixture_path(fixture, "same.tif");
-    guint x, y;
 
-    g_assert_null(lk_session_get_piece(watch->session, 0, &x, &y));
+    g_assert_null(lk_session_get_piece(watch->session, 0));
     lk_session_set_value(watch->session, 0, 4);
     watch_wait_for_state(watch, LK_SESSION_READY);
-    g_assert_nonnull(lk_session_get_piece(watch->session, 0, &x, &y));
+    g_assert_nonnull(lk_session_get_piece(watch->session, 0));
     lk_session_reset(watch->session);
     watch_wait_for_state(watch, LK_SESSION_READY);
-    g_assert_null(lk_session_get_piece(watch->session, 0, &x, &y));
+    g_assert_null(lk_session_get_piece(watch->session, 0));
     lk_session_export_async(watch->session, path, NULL, NULL, watch_on_exported, watch);
     watch_wait_for_callbacks(watch, 2);
     g_assert_no_error(watch->error);
@@ -546,6 +545,58 @@ static void test_export_errors(void)
     g_assert_error(watch->error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
     g_assert_nonnull(strstr(watch->error->message, "never.xcf"));
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    watch_free(watch);
+}
+
+/* ---- a large face -------------------------------------------------------------------------------------------- */
+
+static void count_coarse(LkSession *session, LkPhoto *face, guint *n)
+{
+    const LkPiece *piece = lk_session_get_piece(session, 0);
+
+    *n += piece != NULL && lk_piece_is_coarse(piece);
+}
+
+/* While a slider moves its pictures are coarse; when it rests comes the one that an export shows. */
+static void test_coarse(void)
+{
+    Watch *watch = watch_new(fixture, &fixture->options);
+    g_autofree char *path = edit_fixture_path(fixture, "large.png");
+    g_autofree char *exported = edit_fixture_path(fixture, "large edited.png");
+    g_autoptr(LkPhoto) photo = test_picture(1700, 1700);
+    guint n_coarse = 0;
+
+    g_assert_true(lk_photo_save_png(photo, path, NULL));
+    start_open(watch, path);
+    watch_wait_for_callbacks(watch, 1);
+    g_assert_no_error(watch->error);
+    watch_wait_for_state(watch, LK_SESSION_READY);
+    g_signal_connect(watch->session, "picture", G_CALLBACK(count_coarse), &n_coarse);
+    for (int i = 1; i <= 10; i++) {
+        lk_session_set_value(watch->session, 0, 0.4f * (float)i);
+        g_usleep(15000);
+        g_main_context_iteration(NULL, FALSE);
+        g_assert_cmpint(lk_session_get_state(watch->session), ==, LK_SESSION_BUSY);
+    }
+    watch_wait_for_state(watch, LK_SESSION_READY);
+    g_assert_cmpuint(n_coarse, >=, 1);
+    g_assert_false(lk_piece_is_coarse(lk_session_get_piece(watch->session, 0)));
+    assert_shows(watch, path, 4, 0, 0);
+
+    /* Exported at once: in full. */
+    lk_session_set_value(watch->session, 2, 3);
+    lk_session_export_async(watch->session, exported, NULL, NULL, watch_on_exported, watch);
+    watch_wait_for_callbacks(watch, 2);
+    g_assert_no_error(watch->error);
+    watch_wait_for_state(watch, LK_SESSION_READY);
+    assert_shows(watch, path, 4, 0, 3);
+    g_autoptr(LkPhoto) written = lk_photo_open(exported, NULL);
+    g_autoptr(LkPhoto) shown = lk_session_copy_picture(watch->session);
+    g_assert_true(edit_same_picture(written, shown));
+    /* Back at the start there is nothing to show, coarse or not. */
+    lk_session_reset(watch->session);
+    watch_wait_for_state(watch, LK_SESSION_READY);
+    g_assert_null(lk_session_get_piece(watch->session, 0));
     watch_free(watch);
 }
 
@@ -588,11 +639,11 @@ static LkPatch *patch_of(Watch *watch, guint face, const float *values, LkInvers
 
 static guint count_pieces(Watch *watch)
 {
-    guint n, x, y, pieces = 0;
+    guint n, pieces = 0;
 
     lk_session_get_quads(watch->session, &n);
     for (guint i = 0; i < n; i++)
-        pieces += lk_session_get_piece(watch->session, i, &x, &y) != NULL;
+        pieces += lk_session_get_piece(watch->session, i) != NULL;
     return pieces;
 }
 
@@ -888,6 +939,7 @@ int main(int argc, char **argv)
     g_test_add_func("/session/export", test_export);
     g_test_add_func("/session/neutral-is-the-photo", test_neutral_is_the_photo);
     g_test_add_func("/session/export-errors", test_export_errors);
+    g_test_add_func("/session/coarse", test_coarse);
     g_test_add_data_func("/session/two-faces", GUINT_TO_POINTER(400), test_two_faces);
     g_test_add_data_func("/session/two-near-faces", GUINT_TO_POINTER(0), test_two_faces);
     g_test_add_func("/session/choice-of-face", test_choice_of_face);
