@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* memfd_create */
 #include "fuzz_file.h"
 
+#include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,6 +21,30 @@ const char *fuzz_file(const void *bytes, size_t size, size_t zeros)
         ftruncate(fd, (off_t)(size + zeros)) != 0)
         g_error("no file in memory");
     return path;
+}
+
+static char *output_folder;
+
+static void remove_output(void)
+{
+    g_autoptr(GDir) dir = g_dir_open(output_folder, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(output_folder, name, NULL);
+        g_unlink(path);
+    }
+    g_rmdir(output_folder);
+    g_free(output_folder);
+}
+
+char *fuzz_output(const char *name)
+{
+    if (output_folder == NULL) {
+        output_folder = g_dir_make_tmp("fuzz-XXXXXX", NULL);
+        atexit(remove_output);
+    }
+    return g_build_filename(output_folder, name, NULL);
 }
 
 void fuzz_check_error(GError *error, const char *path)

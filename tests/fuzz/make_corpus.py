@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""make_corpus.py FOLDER [FILE...]: seeds for the fuzz targets, in FOLDER/torch, FOLDER/npy and FOLDER/safetensors.
+"""make_corpus.py FOLDER [FILE...]: seeds for the fuzz targets, in FOLDER/torch, /npy, /safetensors and /project.
 
 Those for torch are written by PyTorch where there is one; plain pickles are always there. Further files (.pt, .pth, .pkl) are
 copied to the seeds for torch; they should be small.
 """
+import base64
 import io
 import json
+import math
 import pickle
 import shutil
 import struct
@@ -91,14 +93,38 @@ def write_model_seeds(folder):
         (folder / f"directions-{kind}").write_text(text)
 
 
+def project_face(**changes):
+    def tensor(kind, *shape):
+        size = math.prod(shape) * (2 if kind == "f16" else 4)
+        return {"type": kind, "shape": list(shape), "data": base64.b64encode(bytes(size)).decode()}
+    return {"quad": {"centre": [50.5, 40.0], "x": [30.0, 4.0], "y": [-4.0, 30.0]}, "aligned": False, "inversion": "styleres",
+            "detail": 0.5, "sliders": {"age": 1.5, "smile": -2.0}, "w_plus": tensor("f32", 2, 3), "enc_feat": tensor("f32", 2, 1, 2),
+            **changes}
+
+
+def write_project_seeds(folder):
+    project = {"format": "likeness-project", "version": 1,
+               "photo": {"relative": "photos/50%25.jpg", "path": "/photos/50%25.jpg", "size": 12345, "sha256": "0a" * 32},
+               "model": {"name": "a model", "path": "/models/a.safetensors", "networks": "0123456789abcdef"},
+               "face": 0, "faces": [project_face()]}
+    untouched = {key: value for key, value in project_face(sliders={}).items() if key not in ("w_plus", "enc_feat")}
+    half = project_face(inversion="e4e", detail=1)
+    half["enc_feat"] = {"type": "f16", "shape": [1, 1, 3], "data": base64.b64encode(bytes(6)).decode()}
+    seeds = {"one": project, "three": {**project, "face": 2, "faces": [untouched, project_face(), half]},
+             "older": {key: value for key, value in project.items() if key != "face"}}
+    for name, seed in seeds.items():
+        (folder / name).write_text(json.dumps(seed))
+
+
 def main(folder, files):
     folder = Path(folder)
-    for name in ("torch", "npy", "safetensors"):
+    for name in ("torch", "npy", "safetensors", "project"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
     write_torch_seeds(folder / "torch", files)
     write_npy_seeds(folder / "npy")
     write_model_seeds(folder / "safetensors")
+    write_project_seeds(folder / "project")
 
 
 if __name__ == "__main__":
