@@ -7,6 +7,7 @@
  */
 #include "photo-private.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,14 @@ static void choose_output(struct jpeg_decompress_struct *cinfo, LkDecoded *decod
     }
 }
 
+/* JFIF's, whose units are EXIF's less one. */
+static void read_resolution(const struct jpeg_decompress_struct *cinfo, LkDecoded *decoded)
+{
+    if (cinfo->saw_JFIF_marker && cinfo->density_unit <= 2 && cinfo->X_density > 0 && cinfo->Y_density > 0 &&
+        (cinfo->density_unit > 0 || cinfo->X_density != cinfo->Y_density))
+        decoded->resolution = (LkResolution){cinfo->X_density, cinfo->Y_density, cinfo->density_unit + 1u};
+}
+
 static void read_profile(struct jpeg_decompress_struct *cinfo, LkDecoded *decoded)
 {
     JOCTET *data;
@@ -116,6 +125,7 @@ static gboolean read_picture(Decoder *decoder, GBytes *file)
     jpeg_save_markers(cinfo, JPEG_APP0 + 2, 0xffff);
     jpeg_read_header(cinfo, TRUE);
     read_profile(cinfo, decoded);
+    read_resolution(cinfo, decoded);
     choose_output(cinfo, decoded);
     if (!lk_decoded_start(decoded, decoder->name, cinfo->image_width, cinfo->image_height, decoder->error))
         return FALSE;
@@ -186,6 +196,18 @@ static void put_on_white(const guint8 *from, guint colours, guint width, guint8 
     }
 }
 
+/* Whole numbers that fit, else none. */
+static void set_resolution(struct jpeg_compress_struct *cinfo, const LkResolution *resolution)
+{
+    const double x = rint(resolution->x), y = rint(resolution->y);
+
+    if (!(x >= 1 && x <= 0xffff && y >= 1 && y <= 0xffff))
+        return;
+    cinfo->density_unit = (UINT8)(resolution->unit - 1);
+    cinfo->X_density = (UINT16)x;
+    cinfo->Y_density = (UINT16)y;
+}
+
 static void set_up(struct jpeg_compress_struct *cinfo, const LkRows *rows, const LkExportOptions *options)
 {
     const gboolean grey = rows->space == LK_SPACE_GREY;
@@ -196,6 +218,7 @@ static void set_up(struct jpeg_compress_struct *cinfo, const LkRows *rows, const
     cinfo->input_components = grey ? 1 : rows->alpha ? 3 : 4;
     jpeg_set_defaults(cinfo);
     jpeg_set_quality(cinfo, options->quality ? (int)options->quality : 95, TRUE);
+    set_resolution(cinfo, &rows->resolution);
     if (options->full_chroma)
         cinfo->comp_info[0].h_samp_factor = cinfo->comp_info[0].v_samp_factor = 1;
 }

@@ -433,6 +433,14 @@ static gboolean check_side(const LkRows *rows, const Format *format, const char 
     return FALSE;
 }
 
+/* EXIF's, else the format's own. */
+static LkResolution resolution_of(const LkOriginal *original)
+{
+    const LkResolution exif = lk_metadata_resolution(original->metadata);
+
+    return exif.x > 0 && exif.y > 0 ? exif : original->decoded.resolution;
+}
+
 gboolean lk_original_save(const LkOriginal *original, const LkPatch *const *patches, guint n_patches,
                           const char *path, const LkExportOptions *options, GError **error)
 {
@@ -447,7 +455,7 @@ gboolean lk_original_save(const LkOriginal *original, const LkPatch *const *patc
                    .space = decoded->space,
                    .alpha = decoded->alpha,
                    .icc = decoded->icc,
-                   .resolution = lk_metadata_resolution(original->metadata),
+                   .resolution = resolution_of(original),
                    .row = output_row};
 
     if (!check_side(&rows, format, path, error))

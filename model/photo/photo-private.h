@@ -31,6 +31,12 @@ void lk_photo_set_unsupported(const char *name, const char *what, GError **error
 /* What a file's samples are. */
 typedef enum { LK_SPACE_RGB, LK_SPACE_GREY, LK_SPACE_CMYK, LK_SPACE_CMYK_INVERTED } LkSpace;
 
+/* Pixels per unit: EXIF's ResolutionUnit, 1 (none), 2 (inch) or 3 (cm). 0 x 0: the file says nothing. */
+typedef struct {
+    double x, y;
+    guint unit;
+} LkResolution;
+
 /* A file's own pixels, upright. Rows have no gaps; samples are 8 bits or 16 in the machine's byte order. RGB always has four
  * channels (alpha opaque where the file has none), grey has one, or two with alpha, CMYK four. Alpha is unassociated. */
 typedef struct {
@@ -40,9 +46,10 @@ typedef struct {
     LkSpace space;
     gboolean alpha; /* whether the file has one */
     guint8 *pixels;
-    GBytes *icc;     /* profile; NULL: sRGB */
-    gboolean tagged; /* the file itself says which colours it has: by icc, or that they are sRGB */
-    guint8 *scratch; /* a stored row on its way to where it belongs */
+    GBytes *icc;             /* profile; NULL: sRGB */
+    LkResolution resolution; /* of the format itself: EXIF may say another */
+    gboolean tagged;         /* the file itself says which colours it has: by icc, or that they are sRGB */
+    guint8 *scratch;         /* a stored row on its way to where it belongs */
 } LkDecoded;
 
 void lk_decoded_clear(LkDecoded *decoded);
@@ -67,12 +74,6 @@ gboolean lk_heif_decode(const char *name, GBytes *file, LkDecoded *decoded, GErr
 
 /* Whether the bytes are an ISO base media file of the HEIF family. */
 gboolean lk_heif_is(GBytes *file);
-
-/* Pixels per unit: EXIF's ResolutionUnit, 1 (none), 2 (inch) or 3 (cm). 0 x 0: the file says nothing. */
-typedef struct {
-    double x, y;
-    guint unit;
-} LkResolution;
 
 /* Where an encoder gets a picture from: row by row, from the top, in LkDecoded's layout. */
 typedef struct {

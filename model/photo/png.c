@@ -100,6 +100,20 @@ static void read_colour(const Decoder *decoder, LkDecoded *decoded)
     }
 }
 
+/* Per metre, which came from inches, or of unknown unit. */
+static void read_resolution(const Decoder *decoder, LkDecoded *decoded)
+{
+    png_uint_32 x, y;
+    int unit;
+
+    if (!png_get_pHYs(decoder->png, decoder->info, &x, &y, &unit) || x == 0 || y == 0)
+        return;
+    if (unit == PNG_RESOLUTION_METER)
+        decoded->resolution = (LkResolution){x * 0.0254, y * 0.0254, 2};
+    else if (x != y)
+        decoded->resolution = (LkResolution){x, y, 1};
+}
+
 /* An interlaced picture comes in seven passes over all of its rows. */
 static gboolean read_interlaced(Decoder *decoder, guint height, gsize stride)
 {
@@ -138,6 +152,7 @@ static gboolean read_picture(Decoder *decoder)
     height = png_get_image_height(png, decoder->info);
     choose_output(decoder, decoded);
     read_colour(decoder, decoded);
+    read_resolution(decoder, decoded);
     passes = png_set_interlace_handling(png);
     png_read_update_info(png, decoder->info);
     if (!lk_decoded_start(decoded, decoder->name, width, height, decoder->error))
@@ -185,6 +200,16 @@ static int colour_type(const LkRows *rows)
     return rows->alpha ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB;
 }
 
+static void write_resolution(png_structp png, png_infop info, const LkResolution *resolution)
+{
+    const double per_unit = resolution->unit == 2 ? 100 / 2.54 : resolution->unit == 3 ? 100 : 1;
+    const double x = rint(resolution->x * per_unit), y = rint(resolution->y * per_unit);
+
+    if (x >= 1 && x <= G_MAXINT32 && y >= 1 && y <= G_MAXINT32)
+        png_set_pHYs(png, info, (png_uint_32)x, (png_uint_32)y,
+                     resolution->unit == 1 ? PNG_RESOLUTION_UNKNOWN : PNG_RESOLUTION_METER);
+}
+
 static void write_picture(png_structp png, png_infop info, const LkRows *rows)
 {
     png_set_IHDR(png, info, rows->width, rows->height, (int)rows->depth, colour_type(rows),
@@ -194,6 +219,7 @@ static void write_picture(png_structp png, png_infop info, const LkRows *rows)
                      (png_uint_32)g_bytes_get_size(rows->icc));
     else
         png_set_sRGB(png, info, PNG_sRGB_INTENT_PERCEPTUAL);
+    write_resolution(png, info, &rows->resolution);
     png_set_compression_level(png, COMPRESSION);
     png_write_info(png, info);
     if (rows->depth == 16 && G_BYTE_ORDER == G_LITTLE_ENDIAN)

@@ -96,8 +96,8 @@ def s15(v: float) -> bytes:
     return struct.pack('>i', round(v * 65536))
 
 
-def profile_file(space: bytes, name: str, tags: list) -> bytes:
-    """An ICC profile of a display (version 4.2) with these tags."""
+def profile_file(space: bytes, name: str, tags: list, kind: bytes = b'mntr', connection: bytes = b'XYZ ') -> bytes:
+    """An ICC profile (version 4.2), of a display unless it says otherwise, with these tags."""
     text = name.encode('utf-16-be')
     mluc = b'mluc\0\0\0\0' + struct.pack('>II', 1, 12) + b'enUS' + struct.pack('>II', len(text), 28) + text
     white = s15(0.9642) + s15(1.0) + s15(0.8249)
@@ -107,7 +107,7 @@ def profile_file(space: bytes, name: str, tags: list) -> bytes:
         table += tag + struct.pack('>II', offset + len(data), len(payload))
         data += payload + bytes(-len(payload) % 4)
     body = struct.pack('>I', len(tags)) + table + data
-    header = struct.pack('>I4sI4s4s4s', 128 + len(body), b'lcms', 0x04200000, b'mntr', space, b'XYZ ')
+    header = struct.pack('>I4sI4s4s4s', 128 + len(body), b'lcms', 0x04200000, kind, space, connection)
     header += struct.pack('>6H', 2026, 1, 1, 0, 0, 0) + b'acsp' + bytes(28) + white
     return header + bytes(128 - len(header)) + body
 
@@ -428,6 +428,61 @@ def untagged(folder: Path) -> None:
         assert copy.info['icc_profile'] and abs(views['tagged'] - pixels).max() > 20
 
 
+def ink_profile() -> bytes:
+    """A press: each ink takes its share of the light, more than proportionally. A table of 7 x 7 x 7 x 7."""
+    points = np.linspace(0, 1, 7) ** 1.3
+    take = np.array([[0.9, 0.25, 0.1], [0.2, 0.85, 0.3], [0.05, 0.15, 0.9], [0.95, 0.95, 0.95]])
+    light = 1 - points[:, None, None] * take  # grid point, ink, colour
+    c, m, y, k = np.swapaxes(light, 0, 1)
+    rgb = c[:, None, None, None] * m[None, :, None, None] * y[None, None, :, None] * k[None, None, None, :]
+    # Near enough to colours of D50 for a table that only has to be the same for both readers.
+    lab = linear_to_lab(rgb.reshape(-1, 3) @ np.array([[0.436, 0.222, 0.014], [0.385, 0.717, 0.097], [0.143, 0.061, 0.714]]))
+    table = np.stack([lab[:, 0] * 652.8, (lab[:, 1] + 128) * 256, (lab[:, 2] + 128) * 256], -1)
+    table = np.clip(np.rint(table), 0, 65535).astype('>u2').tobytes()
+    straight = struct.pack('>2H', 0, 65535)
+    lut = b'mft2' + bytes(4) + bytes([4, 3, 7, 0]) + b''.join(s15(v) for v in (1, 0, 0, 0, 1, 0, 0, 0, 1)) + \
+        struct.pack('>2H', 2, 2) + straight * 4 + table + straight * 3
+    return profile_file(b'CMYK', 'press', [(b'A2B0', lut)], b'prtr', b'Lab ')
+
+
+def inks(folder: Path) -> None:
+    """CMYK in JPEG (inverted, as Adobe's programs write it) and TIFF, with a profile: as littleCMS has it through Pillow."""
+    icc = ink_profile()
+    smooth = Image.fromarray(pattern(4, 8)[:9, :9]).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+    picture = Image.frombytes('CMYK', smooth.size, smooth.tobytes())
+    picture.save(folder / 'inks.jpg', quality=100, subsampling=0, icc_profile=icc)
+    picture.save(folder / 'inks.tif', icc_profile=icc)
+    for name in ('inks.jpg', 'inks.tif'):
+        resave(folder / name, folder / 'out.png')
+        stored = Image.open(folder / name)
+        assert stored.mode == 'CMYK'
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        expected = ImageCms.profileToProfile(stored, profile, ImageCms.createProfile('sRGB'), outputMode='RGB')
+        difference = abs(read(folder / 'out.png')[..., :3].astype(int) - np.asarray(expected).astype(int))
+        assert difference.max() <= 2, (name, difference.max())
+        naive = abs(np.asarray(expected).astype(int) - np.asarray(stored.convert('RGB')).astype(int))
+        assert naive.mean() > 10  # the profile says something
+
+
+def resolution(folder: Path) -> None:
+    """Pixels per inch that only the format itself gives, from each format into each other."""
+    picture = Image.fromarray(pattern(3, 8))
+    for source in ('.png', '.jpg', '.tif'):
+        picture.save(folder / f'source{source}', dpi=(300, 240))
+        for suffix in ('.png', '.jpg', '.tif'):
+            resave(folder / f'source{source}', folder / f'out{suffix}')
+            found = [float(v) for v in Image.open(folder / f'out{suffix}').info['dpi']]
+            assert abs(np.array(found) - (300, 240)).max() < 0.6, (source, suffix, found)
+    picture.save(folder / 'none.png')
+    resave(folder / 'none.png', folder / 'out.jpg')
+    assert 'dpi' not in Image.open(folder / 'out.jpg').info
+    # EXIF's own word counts for more.
+    exiv2(folder, 'set Exif.Image.XResolution 150/1\nset Exif.Image.YResolution 150/1\nset Exif.Image.ResolutionUnit 2\n',
+          [folder / 'source.jpg'])
+    resave(folder / 'source.jpg', folder / 'out.png')
+    assert abs(Image.open(folder / 'out.png').info['dpi'][0] - 150) < 0.6
+
+
 def tiff_layouts(folder: Path) -> None:
     """Strips and tiles, planes apart or together, both byte orders, compressions, alpha of both kinds, grey, CMYK."""
     number = 0
@@ -620,7 +675,7 @@ def large_metadata(folder: Path) -> None:
 
 def main() -> int:
     checks = [(f'zero/{kind}', lambda folder, kind=kind: zero(folder, kind)) for kind in KINDS]
-    others = (location, thumbnail, large_thumbnail, colour, saturated, untagged, tiff_layouts, grey_and_alpha, grey_profile,
+    others = (location, thumbnail, large_thumbnail, colour, saturated, untagged, inks, resolution, tiff_layouts, grey_and_alpha, grey_profile,
               depth_and_quality, patch16, damaged, disk_full, large_metadata)
     checks += [(check.__name__.replace('_', '-'), check) for check in others]
     if not shutil.which('exiftool') or not shutil.which('exiv2'):
