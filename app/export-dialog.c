@@ -9,8 +9,8 @@ struct _LkExportDialog {
     AdwMessageDialog parent_instance;
 
     AdwComboRow *format, *depth;
-    GtkWidget *lossless_row, *quality_row;
-    GtkSwitch *lossless, *location;
+    GtkWidget *lossless_row, *quality_row, *chroma_row;
+    GtkSwitch *lossless, *chroma, *location;
     GtkSpinButton *quality;
     GSettings *settings; /* or NULL */
 };
@@ -20,12 +20,12 @@ G_DEFINE_FINAL_TYPE(LkExportDialog, lk_export_dialog, ADW_TYPE_MESSAGE_DIALOG)
 /* By LkFileFormat: the order of the choices, too. */
 static const struct {
     const char *name, *ending;
-    gboolean has_depth, has_quality, has_lossless;
+    gboolean has_depth, has_quality, has_lossless, has_chroma;
 } formats[] = {
-    [LK_FILE_PNG] = {"PNG", ".png", TRUE, FALSE, FALSE},
-    [LK_FILE_JPEG] = {"JPEG", ".jpg", FALSE, TRUE, FALSE},
-    [LK_FILE_TIFF] = {"TIFF", ".tif", TRUE, FALSE, FALSE},
-    [LK_FILE_WEBP] = {"WebP", ".webp", FALSE, TRUE, TRUE},
+    [LK_FILE_PNG] = {"PNG", ".png", TRUE, FALSE, FALSE, FALSE},
+    [LK_FILE_JPEG] = {"JPEG", ".jpg", FALSE, TRUE, FALSE, TRUE},
+    [LK_FILE_TIFF] = {"TIFF", ".tif", TRUE, FALSE, FALSE, FALSE},
+    [LK_FILE_WEBP] = {"WebP", ".webp", FALSE, TRUE, TRUE, FALSE},
 };
 
 static const guint depths[] = {0, 8, 16}; /* 0: as the photo */
@@ -52,6 +52,8 @@ LkExportOptions lk_export_options(GSettings *settings, LkFileFormat format)
     if (formats[format].has_quality &&
         !(formats[format].has_lossless && g_settings_get_boolean(settings, "export-lossless")))
         options.quality = (guint)g_settings_get_int(settings, "export-quality");
+    if (formats[format].has_chroma)
+        options.full_chroma = g_settings_get_boolean(settings, "export-full-chroma");
     return options;
 }
 
@@ -65,6 +67,7 @@ static void show_rows(LkExportDialog *dialog)
     gtk_widget_set_visible(GTK_WIDGET(dialog->depth), formats[format].has_depth);
     gtk_widget_set_visible(dialog->lossless_row, formats[format].has_lossless);
     gtk_widget_set_visible(dialog->quality_row, formats[format].has_quality && !lossless);
+    gtk_widget_set_visible(dialog->chroma_row, formats[format].has_chroma);
 }
 
 static void on_changed(LkExportDialog *dialog)
@@ -80,6 +83,7 @@ static void load(LkExportDialog *dialog)
         if ((int)depths[i] == depth)
             adw_combo_row_set_selected(dialog->depth, i);
     gtk_switch_set_active(dialog->lossless, g_settings_get_boolean(dialog->settings, "export-lossless"));
+    gtk_switch_set_active(dialog->chroma, g_settings_get_boolean(dialog->settings, "export-full-chroma"));
     gtk_switch_set_active(dialog->location,
                           g_settings_get_boolean(dialog->settings, "export-without-location"));
     gtk_spin_button_set_value(dialog->quality, g_settings_get_int(dialog->settings, "export-quality"));
@@ -93,6 +97,7 @@ static void on_response(LkExportDialog *dialog, const char *response, gpointer d
     g_settings_set_enum(dialog->settings, "export-depth",
                         (int)depths[adw_combo_row_get_selected(dialog->depth)]);
     g_settings_set_boolean(dialog->settings, "export-lossless", gtk_switch_get_active(dialog->lossless));
+    g_settings_set_boolean(dialog->settings, "export-full-chroma", gtk_switch_get_active(dialog->chroma));
     g_settings_set_boolean(dialog->settings, "export-without-location",
                            gtk_switch_get_active(dialog->location));
     gtk_spin_button_update(dialog->quality);
@@ -114,6 +119,8 @@ static void lk_export_dialog_class_init(LkExportDialogClass *klass)
     G_OBJECT_CLASS(klass)->dispose = lk_export_dialog_dispose;
     gtk_widget_class_set_template_from_resource(widget_class, "/org/likeness/Likeness/export-dialog.ui");
     gtk_widget_class_bind_template_child(widget_class, LkExportDialog, format);
+    gtk_widget_class_bind_template_child(widget_class, LkExportDialog, chroma_row);
+    gtk_widget_class_bind_template_child(widget_class, LkExportDialog, chroma);
     gtk_widget_class_bind_template_child(widget_class, LkExportDialog, depth);
     gtk_widget_class_bind_template_child(widget_class, LkExportDialog, lossless_row);
     gtk_widget_class_bind_template_child(widget_class, LkExportDialog, lossless);

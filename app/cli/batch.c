@@ -268,7 +268,8 @@ static CliStatus run(const CliOptions *options)
     g_autoptr(GPtrArray) items = set ? cli_list_items(options, &error) : NULL;
     g_autoptr(LkEditor) editor = items ? cli_open_editor(options, model, LK_NET_KEEP_ENCODER, &error) : NULL;
 
-    if (editor == NULL || !cli_make_folder(options->output, &error))
+    if (editor == NULL || !cli_make_folder(options->output, &error) ||
+        !cli_claim_folder(options, model, set, &error))
         return cli_fail(error);
 
     Batch batch = {.options = options, .items = items, .editor = editor, .set = set};
@@ -284,7 +285,7 @@ const CliCommand cli_batch = {
                "exit status "
                "then is 1.\n"
                "Files that are in DIR already are not made again, so that what was interrupted goes on where "
-               "it was.",
+               "it was; a DIR with pictures of another edit is refused unless --overwrite is given.",
     .takes = CLI_TAKES_FOLDER | CLI_TAKES_PHOTO | CLI_TAKES_SET | CLI_TAKES_INVERSION | CLI_TAKES_DUMP |
              CLI_TAKES_EXPORT | CLI_TAKES_DETAIL | CLI_TAKES_BATCH,
     .min_photos = 1,

@@ -155,6 +155,11 @@ typedef struct {
  * overwritten. */
 GPtrArray *cli_list_items(const CliOptions *options, GError **error);
 
+/* ---- claim.c: one edit in a batch's folder ---- */
+
+/* Refuses a folder that has pictures of another edit, unless they are to be overwritten; else notes in it which edit this is. */
+gboolean cli_claim_folder(const CliOptions *options, const LkModel *model, const float *set, GError **error);
+
 /* ---- npy.c: stages as files ---- */
 
 /* The stages of the last picture, the edited code (w_edit.npy) and, if they are not all 0, the offsets of the styles

@@ -62,6 +62,15 @@ check "as it is" cmp good/photo.png photo.jpg
 check "unless it is to be overwritten" does 0 "2 written, 0 failed" age photo.png other.png -o good --overwrite
 check "then it is new" cmp good/photo.png older.png
 
+# Another edit does not go on where this one was: half of the pictures would be of either.
+other_edit() { "$LIKENESS_CLI" batch --model tiny.safetensors --aligned --set age=-3 photo.png other.png -o good "$@"; }
+check "another edit" fails 1 "good has pictures of another edit" other_edit
+check "another format" fails 1 "good has pictures of another edit" age photo.png -o good --format webp
+check "what is there stays" cmp good/photo.png older.png
+check "it may overwrite" does 0 "2 written, 0 failed" other_edit --overwrite
+check "then it is new" differ good/photo.png older.png
+check "and this one is another" fails 1 "good has pictures of another edit" age photo.png -o good
+
 # ---- 500 photos, 10 of them broken ----
 
 mkdir many
@@ -79,7 +88,7 @@ head -c 20 /dev/zero >many/bad8.heic
 ln -s nowhere many/bad9.png
 
 check "500 photos" does 1 "490 written, 10 failed" age many -o results
-check "490 results" is "$(ls -A results | wc -l)" 490
+check "490 results" is "$(ls results | wc -l)" 490
 check "10 reasons" is "$(wc -l <stderr)" 10
 named() {
   for i in 0 1 2 3 4 5 6 7 8 9; do
@@ -96,17 +105,17 @@ interrupted() {
   "$LIKENESS_CLI" batch --model tiny.safetensors --aligned --set age=3 many -o resumed >stdout 2>stderr &
   pid=$!
   for _ in $(seq 600); do
-    [ "$(ls -A resumed 2>/dev/null | wc -l)" -ge 20 ] && break
+    [ "$(ls resumed 2>/dev/null | wc -l)" -ge 20 ] && break
     sleep 0.05
   done
   kill -TERM $pid
   wait $pid
   status=$?
   is $status 1 && grep -qx "likeness-cli: cancelled" stderr && grep -q "not tried" stdout || { cat stdout stderr; return 1; }
-  is "$(ls -A resumed | wc -l)" "$(sed 's/ written.*//' stdout)"
+  is "$(ls resumed | wc -l)" "$(sed 's/ written.*//' stdout)"
 }
 check "a request to end" interrupted
-done_before=$(ls -A resumed | wc -l)
+done_before=$(ls resumed | wc -l)
 check "goes on where it was" \
   does 1 "$((490 - done_before)) written, 10 failed, $done_before there already (--overwrite writes them again)" \
   age many -o resumed

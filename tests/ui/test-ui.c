@@ -271,14 +271,9 @@ static void test_export(void)
 
 static LkExportDialog *find_export_dialog(void)
 {
-    GListModel *windows = gtk_window_get_toplevels();
+    GtkWidget *dialog = find_dialog(LK_TYPE_EXPORT_DIALOG);
 
-    for (guint i = 0; i < g_list_model_get_n_items(windows); i++) {
-        g_autoptr(GtkWidget) top = g_list_model_get_item(windows, i);
-        if (LK_IS_EXPORT_DIALOG(top) && gtk_widget_get_mapped(top))
-            return LK_EXPORT_DIALOG(top);
-    }
-    return NULL;
+    return dialog != NULL ? LK_EXPORT_DIALOG(dialog) : NULL;
 }
 
 static GtkWidget *row_of(LkExportDialog *dialog, const char *title)
@@ -311,7 +306,9 @@ static void test_export_dialog(void)
     g_assert_cmpint(lk_export_dialog_get_format(dialog), ==, LK_FILE_JPEG); /* the sample's */
     g_assert_true(gtk_widget_get_visible(row_of(dialog, "Quality")));
     g_assert_false(gtk_widget_get_visible(row_of(dialog, "Depth")));
+    switch_over(dialog, "Fine Colours");
     choose_format(dialog, LK_FILE_TIFF);
+    g_assert_false(gtk_widget_get_visible(row_of(dialog, "Fine Colours")));
     g_assert_false(gtk_widget_get_visible(row_of(dialog, "Quality")));
     g_assert_true(gtk_widget_get_visible(row_of(dialog, "Depth")));
     adw_combo_row_set_selected(ADW_COMBO_ROW(row_of(dialog, "Depth")), 2);
@@ -326,9 +323,12 @@ static void test_export_dialog(void)
     g_assert_cmpuint(lk_export_options(settings, LK_FILE_JPEG).depth, ==, 0);
     g_assert_cmpuint(lk_export_options(settings, LK_FILE_WEBP).quality, ==, 95);
     g_assert_true(lk_export_options(settings, LK_FILE_JPEG).strip_location);
+    g_assert_true(lk_export_options(settings, LK_FILE_JPEG).full_chroma);
+    g_assert_false(lk_export_options(settings, LK_FILE_WEBP).full_chroma);
     type(GDK_KEY_Escape); /* the file chooser */
     g_settings_reset(settings, "export-depth");
     g_settings_reset(settings, "export-lossless");
+    g_settings_reset(settings, "export-full-chroma");
     g_settings_reset(settings, "export-without-location");
 }
 
