@@ -35,6 +35,7 @@ static const struct {
     {"win.show-panel", {"F9"}},
     {"win.search", {"<Control>f"}},
     {"win.next-face", {"<Control>Page_Down"}},
+    {"win.place-face", {"<Control>h"}},
 };
 
 static LkWindow *get_window(LkApplication *application)
