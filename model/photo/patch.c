@@ -9,6 +9,7 @@
  */
 #include "patch.h"
 
+#include "bands.h"
 #include "flow.h"
 #include "photo-private.h"
 #include "pixels.h"
@@ -46,6 +47,9 @@
 
 /* Columns filled at a time: a turned square's field is read aslant, and what one row read is still at hand for the next. */
 #define STRIP 64
+
+/* Rows that are worth a thread. */
+#define BAND 128
 
 /* Values below are rounding left by the blur. */
 #define NOTHING (1.0f / 256)
@@ -511,16 +515,31 @@ static void fill_row(const LkPixels *photo, const Field *field, const Map *map, 
     }
 }
 
+typedef struct {
+    LkPixels photo;
+    const Field *field;
+    Map map;
+    const LkPatch *patch;
+} Filling;
+
+static void fill_band(guint first, guint end, gpointer data)
+{
+    const Filling *filling = data;
+    const guint width = filling->patch->width;
+
+    for (guint left = 0; left < width; left += STRIP)
+        for (guint row = first; row < end; row++)
+            fill_row(&filling->photo, filling->field, &filling->map, filling->patch, row, left,
+                     MIN(left + STRIP, width));
+}
+
 static void fill_patch(LkPatch *patch, const LkPatcher *patcher, const Field *field)
 {
-    const Map map = map_of(&patcher->quad, field->side);
-    const LkPixels photo = lk_pixels_of(patcher->photo);
+    Filling filling = {lk_pixels_of(patcher->photo), field, map_of(&patcher->quad, field->side), patch};
 
     place(patch, patcher, field);
     patch->change = g_new0(float, (gsize)patch->width * patch->height * 3);
-    for (guint left = 0; left < patch->width; left += STRIP)
-        for (guint row = 0; row < patch->height; row++)
-            fill_row(&photo, field, &map, patch, row, left, MIN(left + STRIP, patch->width));
+    lk_bands(patch->height, BAND, fill_band, &filling);
 }
 
 LkPatch *lk_patcher_patch(const LkPatcher *patcher, const LkPhoto *edited, double detail)
@@ -574,12 +593,20 @@ static guint8 changed(guint8 value, float change)
     return (guint8)lrintf(CLAMP((float)value / 255.0f + change, 0.0f, 1.0f) * 255.0f);
 }
 
-static void apply(guint8 *pixels, guint width, const LkPatch *patch)
-{
-    const float *change = patch->change;
+typedef struct {
+    guint8 *pixels;
+    guint width;
+    const LkPatch *patch;
+} Applying;
 
-    for (guint y = 0; y < patch->height; y++) {
-        guint8 *pixel = pixels + ((gsize)(patch->y + y) * width + patch->x) * 4;
+static void apply_band(guint first, guint end, gpointer data)
+{
+    const Applying *applying = data;
+    const LkPatch *patch = applying->patch;
+    const float *change = patch->change + (gsize)first * patch->width * 3;
+
+    for (guint y = first; y < end; y++) {
+        guint8 *pixel = applying->pixels + ((gsize)(patch->y + y) * applying->width + patch->x) * 4;
 
         for (guint x = 0; x < patch->width; x++, pixel += 4, change += 3)
             for (int c = 0; c < 3; c++)
@@ -594,6 +621,6 @@ LkPhoto *lk_patch_apply(LkPhoto *photo, const LkPatch *const *patches, guint n_p
     guint8 *pixels = g_memdup2(lk_photo_pixels(photo), (gsize)width * height * 4);
 
     for (guint i = 0; i < n_patches; i++)
-        apply(pixels, width, patches[i]);
+        lk_bands(patches[i]->height, BAND, apply_band, &(Applying){pixels, width, patches[i]});
     return lk_photo_new_take(width, height, pixels);
 }
