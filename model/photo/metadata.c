@@ -3,6 +3,7 @@
  * metadata.c - EXIF, XMP, IPTC and comments by gexiv2: read once, made right for the upright picture, written into each
  * exported file.
  */
+#include "guard.h"
 #include "photo-private.h"
 
 #include <gexiv2/gexiv2.h>
@@ -125,17 +126,15 @@ static void clear_groups(GExiv2Metadata *metadata, const char *const *groups, gs
 
 static GExiv2Metadata *open_metadata(GBytes *file)
 {
-    GExiv2Metadata *metadata = gexiv2_metadata_new();
+    g_autoptr(GExiv2Metadata) metadata = gexiv2_metadata_new();
     gsize size;
     const guint8 *data = g_bytes_get_data(file, &size);
 
-    if (gexiv2_metadata_open_buf(metadata, data, (glong)size, NULL)) {
-        clear_tags(metadata, structure, G_N_ELEMENTS(structure));
-        clear_groups(metadata, structure_groups, G_N_ELEMENTS(structure_groups));
-        return metadata;
-    }
-    g_object_unref(metadata);
-    return NULL;
+    if (!gexiv2_metadata_open_buf(metadata, data, (glong)size, NULL))
+        return NULL;
+    clear_tags(metadata, structure, G_N_ELEMENTS(structure));
+    clear_groups(metadata, structure_groups, G_N_ELEMENTS(structure_groups));
+    return g_steal_pointer(&metadata);
 }
 
 static gboolean has_tag(GExiv2Metadata *metadata, const char *tag)
@@ -184,26 +183,51 @@ static LkResolution read_resolution(GExiv2Metadata *metadata)
     };
 }
 
+/* Without any, as far as exiv2 is concerned. */
+static void forget(LkMetadata *metadata)
+{
+    g_clear_object(&metadata->whole);
+    g_clear_object(&metadata->placeless);
+    *metadata = (LkMetadata){.orientation = 1};
+}
+
+typedef struct {
+    LkMetadata *metadata;
+    GBytes *file;
+} Reading;
+
+static gboolean read_all(gpointer data)
+{
+    LkMetadata *metadata = ((Reading *)data)->metadata;
+    GBytes *file = ((Reading *)data)->file;
+    GExiv2Orientation orientation;
+
+    metadata->whole = open_metadata(file);
+    if (!metadata->whole)
+        return TRUE;
+    orientation = gexiv2_metadata_try_get_orientation(metadata->whole, NULL);
+    if (orientation >= 1 && orientation <= 8)
+        metadata->orientation = orientation;
+    metadata->adobe_rgb = says_adobe_rgb(metadata->whole);
+    metadata->thumbnail = find_thumbnail(metadata->whole);
+    metadata->resolution = read_resolution(metadata->whole);
+    metadata->placeless = open_metadata(file);
+    if (!metadata->placeless)
+        return FALSE;
+    clear_tags(metadata->placeless, places, G_N_ELEMENTS(places));
+    clear_groups(metadata->placeless, place_groups, G_N_ELEMENTS(place_groups));
+    return TRUE;
+}
+
 LkMetadata *lk_metadata_read(GBytes *file)
 {
     LkMetadata *metadata = g_new0(LkMetadata, 1);
-    GExiv2Orientation orientation;
 
     metadata->orientation = 1;
     initialise_once();
     g_mutex_lock(&lock);
-    metadata->whole = open_metadata(file);
-    if (metadata->whole) {
-        orientation = gexiv2_metadata_try_get_orientation(metadata->whole, NULL);
-        if (orientation >= 1 && orientation <= 8)
-            metadata->orientation = orientation;
-        metadata->adobe_rgb = says_adobe_rgb(metadata->whole);
-        metadata->thumbnail = find_thumbnail(metadata->whole);
-        metadata->resolution = read_resolution(metadata->whole);
-        metadata->placeless = open_metadata(file);
-        clear_tags(metadata->placeless, places, G_N_ELEMENTS(places));
-        clear_groups(metadata->placeless, place_groups, G_N_ELEMENTS(place_groups));
-    }
+    if (!lk_guard(read_all, &(Reading){metadata, file}))
+        forget(metadata);
     g_mutex_unlock(&lock);
     return metadata;
 }
@@ -213,8 +237,7 @@ void lk_metadata_free(LkMetadata *metadata)
     if (!metadata)
         return;
     g_mutex_lock(&lock);
-    g_clear_object(&metadata->whole);
-    g_clear_object(&metadata->placeless);
+    forget(metadata);
     g_mutex_unlock(&lock);
     g_free(metadata);
 }
@@ -263,13 +286,28 @@ static void set_upright(GExiv2Metadata *metadata, guint width, guint height, gbo
     }
 }
 
+typedef struct {
+    LkMetadata *metadata;
+    guint width, height;
+    gboolean now_srgb;
+} Upright;
+
+static gboolean set_both_upright(gpointer data)
+{
+    const Upright *upright = data;
+
+    set_upright(upright->metadata->whole, upright->width, upright->height, upright->now_srgb);
+    set_upright(upright->metadata->placeless, upright->width, upright->height, upright->now_srgb);
+    return TRUE;
+}
+
 void lk_metadata_set_upright(LkMetadata *metadata, guint width, guint height, gboolean now_srgb)
 {
     if (!metadata->whole)
         return;
     g_mutex_lock(&lock);
-    set_upright(metadata->whole, width, height, now_srgb);
-    set_upright(metadata->placeless, width, height, now_srgb);
+    if (!lk_guard(set_both_upright, &(Upright){metadata, width, height, now_srgb}))
+        forget(metadata);
     g_mutex_unlock(&lock);
 }
 
@@ -281,22 +319,37 @@ static gboolean holds_anything(GExiv2Metadata *metadata)
            gexiv2_metadata_has_iptc(metadata) || (comment && *comment);
 }
 
-gboolean lk_metadata_write(LkMetadata *metadata, const char *path, GBytes *thumbnail, gboolean strip_location)
+typedef struct {
+    GExiv2Metadata *metadata;
+    const char *path;
+    GBytes *thumbnail;
+} Writing;
+
+static gboolean write_all(gpointer data)
 {
-    GExiv2Metadata *to_write = strip_location ? metadata->placeless : metadata->whole;
-    gboolean written;
+    const Writing *writing = data;
     gsize size;
 
-    if (!to_write || !holds_anything(to_write))
+    if (!holds_anything(writing->metadata))
+        return TRUE;
+    gexiv2_metadata_try_erase_exif_thumbnail(writing->metadata, NULL);
+    if (writing->thumbnail) {
+        const guint8 *jpeg = g_bytes_get_data(writing->thumbnail, &size);
+
+        gexiv2_metadata_try_set_exif_thumbnail_from_buffer(writing->metadata, jpeg, (gint)size, NULL);
+    }
+    return gexiv2_metadata_save_file(writing->metadata, writing->path, NULL);
+}
+
+gboolean lk_metadata_write(LkMetadata *metadata, const char *path, GBytes *thumbnail, gboolean strip_location)
+{
+    Writing writing = {strip_location ? metadata->placeless : metadata->whole, path, thumbnail};
+    gboolean written;
+
+    if (!writing.metadata)
         return TRUE;
     g_mutex_lock(&lock);
-    gexiv2_metadata_try_erase_exif_thumbnail(to_write, NULL);
-    if (thumbnail) {
-        const guint8 *data = g_bytes_get_data(thumbnail, &size);
-
-        gexiv2_metadata_try_set_exif_thumbnail_from_buffer(to_write, data, (gint)size, NULL);
-    }
-    written = gexiv2_metadata_save_file(to_write, path, NULL);
+    written = lk_guard(write_all, &writing);
     g_mutex_unlock(&lock);
     return written;
 }

@@ -259,6 +259,19 @@ static void test_without_heif(Fixture *f, gconstpointer data)
     assert_sentence(error, "phone.heic");
 }
 
+/* Sizes that overflow make exiv2 throw what gexiv2 does not catch. */
+static void test_overflow(Fixture *f, gconstpointer data)
+{
+    guint8 file[400] = "RIFF\xff\xff\xff\xffWEBP";
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+
+    memset(file + 12, 0xff, sizeof file - 12);
+    path = test_write_bytes(f->folder, "overflow.webp", file, sizeof file);
+    g_assert_null(lk_original_open(path, &error));
+    g_assert_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_DAMAGED);
+}
+
 #ifdef LK_HAVE_HEIF
 /* The picture's pixels with 8 or 10 bits, and with Display P3 said by numbers instead of a profile. */
 static struct heif_image *heif_picture(const LkPhoto *photo, int bits, gboolean p3)
@@ -393,6 +406,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add("/original/patches", Fixture, NULL, set_up, test_patches, tear_down);
     g_test_add("/original/properties", Fixture, NULL, set_up, test_properties, tear_down);
+    g_test_add("/original/overflow", Fixture, NULL, set_up, test_overflow, tear_down);
     g_test_add("/original/damage", Fixture, NULL, set_up, test_damage, tear_down);
     g_test_add("/original/disk-full", Fixture, NULL, set_up, test_disk_full, tear_down);
     g_test_add("/original/threads", Fixture, NULL, set_up, test_threads, tear_down);
