@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training quadruples: one stranger as (base, other age, other smile, other yaw), everything else the same."""
+"""Training quadruples: one stranger as (base, other age, other smile, other yaw) or with wide turns, everything else the same."""
 import os
 
 import numpy as np
@@ -35,10 +35,19 @@ def quadruple(seed):
     return variants
 
 
-def render_quadruple(seed, size=128, render_size=192):
+def turned(seed):
+    """Four heads of one identity: looking ahead, turned far to either side, and with another smile."""
+    head, random = quadruple(seed)[0], np.random.RandomState(seed + 3000017)
+    head["yaw"] = float(random.uniform(-8, 8))
+    left, right = (float(sign * random.uniform(14, 32)) for sign in (-1, 1))
+    return [dict(head, **change) for change in
+            ({}, {"yaw": left}, {"yaw": right}, {"smile": _other(random, head["smile"], 0, 1, .4)})]
+
+
+def render_quadruple(seed, size=128, render_size=192, heads=quadruple):
     """-> img (4, size, size, 3) u8, lm (4, 68, 2) pixels, par (4, 3): age, smile, yaw / 30"""
     images, landmarks, labels = [], [], []
-    for head in quadruple(seed):
+    for head in heads(seed):
         picture, points = render(head, render_size, supersampling=1)
         images.append(np.asarray(Image.fromarray(picture).resize((size, size), Image.LANCZOS)))
         landmarks.append(points * size / render_size)
@@ -46,14 +55,14 @@ def render_quadruple(seed, size=128, render_size=192):
     return dict(img=np.stack(images), lm=np.array(landmarks, np.float32), par=np.array(labels, np.float32))
 
 
-def write_quadruples(folder, first, count, step=1, report=print):
+def write_quadruples(folder, first, count, step=1, heads=quadruple, report=print):
     """One file per identity, FOLDER/<seed>.npz; those that exist are left alone, so a run can be resumed or shared."""
     os.makedirs(folder, exist_ok=True)
     for done, seed in enumerate(range(first, first + count * step, step)):
         path = os.path.join(folder, f"{seed:06d}.npz")
         if not os.path.exists(path):
             partial = f"{path}.{os.getpid()}.npz"
-            np.savez(partial, **render_quadruple(seed))
+            np.savez(partial, **render_quadruple(seed, heads=heads))
             os.rename(partial, path)
         if done % 20 == 19:
             report(f"{done + 1} of {count} identities")

@@ -90,7 +90,24 @@ def from_trial_checkpoint(state):
     return network.eval()
 
 
+def unfolded(arrays):
+    """Network from the tensors of folded(): its batch normalisations only add the convolutions' biases."""
+    network, state = LandmarkNetwork(), {}
+    for k, norm in enumerate(network.normalisations):
+        state[f"convolutions.{k}.weight"] = arrays[f"conv{k}.weight"]
+        state[f"normalisations.{k}.bias"] = arrays[f"conv{k}.bias"]
+        state[f"normalisations.{k}.running_var"] = np.full(norm.num_features, 1 - norm.eps, np.float32)
+    for stored, name in (("fc", "hidden"), ("landmarks", "landmarks"), ("attributes", "attributes")):
+        for leaf in ("weight", "bias"):
+            state[f"{name}.{leaf}"] = arrays[f"{stored}.{leaf}"]
+    network.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()}, strict=False)
+    return network.eval()
+
+
 def load(path):
+    """A network that training saved, or the program's weights."""
+    if str(path).endswith(".safetensors"):
+        return unfolded(read(path)[0])
     state = torch.load(path, map_location="cpu")
     if "f.0.weight" in state:
         return from_trial_checkpoint(state)

@@ -81,6 +81,22 @@ def read(path):
     return arrays, meta
 
 
+def load_weights(path, edits=None):
+    """Weights to start training from: a checkpoint's averaged ones, or a model file's with its directions in units of the labels."""
+    if not path.endswith(".safetensors"):
+        return torch.load(path, map_location="cpu")["ema"]
+    state = {name: torch.from_numpy(value) for name, value in read(path)[0].items()}
+    for name, edit in (edits or {}).items():
+        if f"direction.{name}" in state:
+            state[f"direction.{name}"] = state[f"direction.{name}"] * (FULL_VALUE / edit["full"])
+    return state
+
+
+def learned_edits(checkpoint):
+    """The configured edits that a checkpoint has directions for."""
+    return {name: edit for name, edit in checkpoint["config"]["edits"].items() if f"direction.{name}" in checkpoint["ema"]}
+
+
 def load_model(path):
     """Model file -> (StyleRes in eval mode, metadata). Its edits then count in slider values (5 = full)."""
     arrays, meta = read(path)
@@ -108,8 +124,10 @@ def main():
         with open(arguments.card, encoding="utf-8") as stream:
             card = stream.read()
     config = checkpoint["config"]
+    config["edits"] = learned_edits(checkpoint)
     if arguments.config:    # how far a slider goes may be decided after training
-        config["edits"] = configuration.load(arguments.config)["edits"]
+        edits = configuration.load(arguments.config)["edits"]
+        config["edits"] = {name: edits[name] for name in config["edits"]}
     meta = metadata(config["model"], config["edits"], arguments.name, arguments.licence, card)
     size = write(arguments.out, rounded_tensors(checkpoint["ema"], config["edits"]), meta)
     print(f"{arguments.out}: {size} bytes, step {checkpoint['step']}")

@@ -5,9 +5,11 @@
 
 Everything works without the library, only slower: each function falls back to the PyTorch expression in its docstring
 when the library is not built, a tensor is not a float32 CPU tensor, or oneDNN cannot do the case. FASTCONV=off forces
-that; FASTCONV=direct goes without Winograd's algorithm. Gradients of gradients exist only in the fallback.
+that, `with plain():` for some lines; FASTCONV=direct goes without Winograd's algorithm. Gradients of gradients exist only in
+the fallback.
 """
 
+import contextlib
 import ctypes
 import functools
 import math
@@ -34,6 +36,27 @@ def build():
     subprocess.run([*command, "-o", str(part), "-ldnnl"], check=True)
     part.replace(LIBRARY)  # a running process keeps the old one
     _library.cache_clear()
+
+
+def half_precision(device):
+    """Whether autocast makes convolutions run in 16 bits on this type of device."""
+    if hasattr(torch, "get_autocast_dtype"):
+        return torch.is_autocast_enabled(device)
+    return torch.is_autocast_enabled() if device == "cuda" else torch.is_autocast_cpu_enabled()
+
+
+_plain = False
+
+
+@contextlib.contextmanager
+def plain():
+    """PyTorch's own operators here, for gradients of gradients."""
+    global _plain
+    before, _plain = _plain, True
+    try:
+        yield
+    finally:
+        _plain = before
 
 
 @functools.lru_cache(None)
@@ -120,11 +143,11 @@ def _supported(*tensors):
 
 def _plan_for(x, weight, stride, padding, upsample, extra):
     kernel = weight.shape[2]
-    if _library() is None or weight.shape[3] != kernel or x.dim() != 4 or weight.shape[1] != x.shape[1]:
+    if _plain or _library() is None or weight.shape[3] != kernel or x.dim() != 4 or weight.shape[1] != x.shape[1]:
         return None
     if not isinstance(stride, int) or not isinstance(padding, int) or not _supported(x, weight, *extra):
         return None
-    if x.numel() == 0 or torch.is_autocast_cpu_enabled():
+    if x.numel() == 0 or half_precision("cpu"):
         return None
     return _plan(*x.shape, weight.shape[0], kernel, stride, padding, int(upsample))
 
@@ -139,13 +162,13 @@ def phase_shuffle(x):
 def styled_conv2d_reference(x, weight, style=None, scale=None, bias=None, slope=1.0, stride=1, padding=0,
                             upsample=False):
     """styled_conv2d in PyTorch's own operators."""
-    y = F.conv2d(x if style is None else x * style[:, :, None, None], weight, None, stride, padding)
+    y = F.conv2d(x if style is None else x * style[:, :, None, None].to(x.dtype), weight, None, stride, padding)
     if upsample:
         y = phase_shuffle(y)
-    if scale is not None:
-        y = y * scale[:, :, None, None]
+    if scale is not None:       # with autocast, activations stay in 16 bits
+        y = y * scale[:, :, None, None].to(y.dtype)
     if bias is not None:
-        y = y + bias[None, :, None, None]
+        y = y + bias[None, :, None, None].to(y.dtype)
     return y if slope == 1 else F.leaky_relu(y, slope)
 
 
@@ -196,7 +219,7 @@ class _PRelu(torch.autograd.Function):
 
 def prelu(x, slope):
     """F.prelu(x, slope) for x (n, c, h, w) and slope (c)."""
-    if _library() is None or x.dim() != 4 or slope.numel() != x.shape[1] or not _supported(x, slope):
+    if _plain or _library() is None or x.dim() != 4 or slope.numel() != x.shape[1] or not _supported(x, slope):
         return F.prelu(x, slope)
     return _PRelu.apply(x, slope)
 

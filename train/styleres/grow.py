@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from . import config as configuration
+from .engine import HERE, Processes
 from .evaluate import network_input
+from .export import learned_edits
 from .losses import picture_loss
 from .networks import StyleRes
-from .train import Processes
 
 
 class Cuts:
@@ -100,20 +101,17 @@ def train_block(model, cuts, settings, loss, processes, minutes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     parser.add_argument("checkpoint")
     parser.add_argument("out")
     parser.add_argument("--data", required=True, help="folder with the portraits at full resolution (real256.npz)")
-    parser.add_argument("--config", default=os.path.join(here, "config.toml"))
+    parser.add_argument("--config", default=os.path.join(HERE, "config.toml"))
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="overrides a setting")
     parser.add_argument("--minutes", type=float, help="overrides grow.minutes")
     options = parser.parse_args()
     processes = Processes()
-    if processes.device.type == "cpu":
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     settings = configuration.load(options.config, options.set)
     checkpoint = torch.load(options.checkpoint, map_location="cpu")
-    model = StyleRes(checkpoint["config"]["model"], list(checkpoint["config"]["edits"]))
+    model = StyleRes(checkpoint["config"]["model"], list(learned_edits(checkpoint)))
     model.load_state_dict(checkpoint["ema"])
     model.eval().requires_grad_(False)
     torch.nn.init.zeros_(model.synthesis.block(model.config["resolution"]).torgb.weight)

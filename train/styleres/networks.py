@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .fastconv import prelu, styled_conv2d
+from .fastconv import half_precision, prelu, styled_conv2d
 
 CLAMP = 256.0
 SQRT2 = math.sqrt(2.0)
@@ -192,24 +192,28 @@ class SynthesisConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3) * 0.1)
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.affine = EqualLinear(w_dim, inputs, 1.0)
-        self.noise = noise
+        self.noise, self.fresh_noise = noise, False
         if noise:
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
             self.noise_strength = nn.Parameter(torch.zeros([]))
 
     def forward(self, x, w):
-        styles = self.affine(w)
-        energy = self.weight.square().sum((2, 3))
-        # sqrt(2) is the activation's gain; leaky ReLU commutes with it.
-        demodulation = (styles.square() @ energy.t() + 1e-8).rsqrt() * SQRT2
-        weight = polyphase_weight(self.weight) if self.upsample else self.weight
+        styles, kernel, half = self.affine(w), self.weight, half_precision(x.device.type)
+        if half:    # Demodulation cancels any scale, so take one at which half floats neither overflow nor vanish.
+            styles = styles.float() / styles.float().abs().amax(1, keepdim=True).clamp(min=1e-6)
+            kernel = kernel / (kernel.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        with torch.autocast(x.device.type, enabled=False):
+            # sqrt(2) is the activation's gain; leaky ReLU commutes with it.
+            demodulation = (styles.square() @ kernel.square().sum((2, 3)).t() + 1e-8).rsqrt() * SQRT2
+            weight = polyphase_weight(kernel) if self.upsample else kernel
         if self.noise:
             x = styled_conv2d(x, weight, styles, demodulation, padding=1, upsample=self.upsample)
-            x = F.leaky_relu(x + (self.noise_const * self.noise_strength + self.bias[:, None, None]) * SQRT2, 0.2)
+            plane = torch.randn_like(x[:, :1]) if self.fresh_noise else self.noise_const
+            x = F.leaky_relu(x + ((plane * self.noise_strength + self.bias[:, None, None]) * SQRT2).to(x.dtype), 0.2)
         else:
             x = styled_conv2d(x, weight, styles, demodulation, self.bias * SQRT2, 0.2, padding=1, upsample=self.upsample)
-        # Training never reaches the clamp; skipping it there saves a pass over memory.
-        return x if self.training else x.clamp(-CLAMP, CLAMP)
+        # In full precision training never reaches the clamp; skipping it there saves a pass over memory.
+        return x if self.training and not half else x.clamp(-CLAMP, CLAMP)
 
 
 class ToRgb(nn.Module):
@@ -227,6 +231,7 @@ class ToRgb(nn.Module):
         weight = self.weight.flatten(1)[None] * styles[:, None]
         n, c, height, width = x.shape
         rgb = torch.bmm(weight, x.reshape(n, c, height * width)).view(n, 3, height, width)
+        rgb = rgb.float() if half_precision(x.device.type) else rgb
         return (rgb + self.bias[:, None, None]).clamp(-CLAMP, CLAMP)
 
 
@@ -343,6 +348,10 @@ class Synthesis(nn.Module):
 
     def block(self, resolution):
         return getattr(self, f"b{resolution}")
+
+    def forward(self, w, stop=None):
+        """w+ (N x rows x w_dim) -> picture of side `stop` (None: full resolution), without residual features."""
+        return self.high(*self.low(w), w, stop)
 
     def low(self, w):
         """w+ (N x rows x w_dim) -> features F and the RGB picture so far (of half F's side)."""

@@ -4,7 +4,7 @@
 usage: python3 -m styleres.train OUT.pt --data DIR --renders DIR [--minutes M] [--resume | --init OTHER.pt]
 
 OUT.pt is written every few minutes and at the end; --resume goes on from it (same result as without the interruption),
---init starts a new run from another checkpoint's averaged weights. Several processes or machines: start it by torchrun.
+--init starts a new run from another checkpoint's averaged weights or from a model file. Several processes or machines: start it by torchrun.
 With train.sync_every = 1 they average gradients at every step (DistributedDataParallel), else they train alone and
 average weights and optimizer state every sync_every steps (cheaper on slow or unevenly loaded machines).
 """
@@ -16,16 +16,18 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from . import config as configuration
 from .data import TrainingData
+from .engine import HERE, Processes
+from .export import load_weights
 from .fastconv import Adam
 from .losses import face_weights, picture_loss
 from .networks import StyleRes
+from .paths import Paths
 
 
 class Losses(nn.Module):
@@ -56,10 +58,19 @@ class Losses(nn.Module):
         importance = 1 + is_edit * (self.loss["edit"] * self.balance(before, target, weights) - 1)
         total = (importance * (real + self.loss["w_only"] * w_only)).mean()
         total = total + self.loss["residual"] * added.abs().mean()
+        cycle = self.cycle(photo, pictures[targets - 1::targets], delta[targets - 1::targets])
+        total = total + self.loss["cycle"] * cycle
         edits, others = is_edit.sum().clamp(min=1), (1 - is_edit).sum().clamp(min=1)
         parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
-                 "w_only": w_only.mean(), "residual": added.abs().mean()}
+                 "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle}
         return total, {name: value.detach() for name, value in parts.items()}
+
+    def cycle(self, photo, edited, delta):
+        """What the last edit of every photo gives, encoded anew and with the edit undone, must be the photo."""
+        if not self.loss["cycle"] or self.side < self.model.config["input"]:
+            return photo.new_zeros(())
+        returned, _ = Paths(self.model, self.side).undo(edited, lambda w_plus: self.model.edit(w_plus, -delta))
+        return picture_loss(returned, shrink(photo, self.side), self.weights, self.loss).mean()
 
     @torch.no_grad()
     def balance(self, photo, target, weights):
@@ -83,49 +94,6 @@ def kind_of(name):
 
 def shrink(picture, side):
     return F.avg_pool2d(picture, picture.shape[2] // side) if picture.shape[2] > side else picture
-
-
-# ---------------------------------------------------------------- processes
-
-
-class Processes:
-    """This process among the others that torchrun started (or alone)."""
-
-    def __init__(self):
-        self.world = int(os.environ.get("WORLD_SIZE", "1"))
-        self.rank = int(os.environ.get("RANK", "0"))
-        local = int(os.environ.get("LOCAL_RANK", "0"))
-        cuda = torch.cuda.is_available()
-        self.device = torch.device("cuda", local) if cuda else torch.device("cpu")
-        if cuda:
-            torch.cuda.set_device(self.device)
-        if self.world > 1:
-            dist.init_process_group("nccl" if cuda else "gloo")
-
-    def average(self, tensors):
-        """Replaces every tensor by its mean over the processes."""
-        if self.world == 1:
-            return
-        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        dist.all_reduce(flat)
-        flat /= self.world
-        offset = 0
-        for tensor in tensors:
-            tensor.copy_(flat[offset:offset + tensor.numel()].view(tensor.shape))
-            offset += tensor.numel()
-
-    def agree(self, value):
-        """Rank 0's value, everywhere."""
-        if self.world == 1:
-            return value
-        shared = torch.tensor([float(value)], device=self.device)
-        dist.broadcast(shared, 0)
-        return float(shared)
-
-    def close(self):
-        if self.world > 1:
-            dist.barrier()
-            dist.destroy_process_group()
 
 
 # ---------------------------------------------------------------- the run
@@ -174,8 +142,8 @@ class Trainer:
         self.step, self.spent, self.share = state["step"], state["spent"], state["share"]
 
     def start_from(self, path, fresh=()):
-        """Averaged weights of another run; tensors whose name starts with one of `fresh` keep their initial values."""
-        state = torch.load(path, map_location="cpu")["ema"]
+        """Another run's averaged weights or a model file; tensors whose name starts with one of `fresh` keep their initial values."""
+        state = load_weights(path, self.config["edits"])
         kept = {name: value for name, value in state.items() if not name.startswith(tuple(fresh) or ("\0",))}
         missing, _ = self.model.load_state_dict(kept, strict=False)
         self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
@@ -298,16 +266,15 @@ class Trainer:
 
 def parser():
     result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     result.add_argument("out", help="checkpoint to write")
     result.add_argument("--data", required=True, help="folder with real128.npz, warps.npz, age.npz")
     result.add_argument("--renders", required=True, help="folder of rendered identities (*.npz)")
-    result.add_argument("--config", default=os.path.join(here, "config.toml"))
+    result.add_argument("--config", default=os.path.join(HERE, "config.toml"))
     result.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="overrides a setting")
     result.add_argument("--minutes", type=float, help="length by the clock instead of train.steps")
     result.add_argument("--save-every", type=float, default=180, metavar="SECONDS")
     result.add_argument("--resume", action="store_true", help="go on from OUT")
-    result.add_argument("--init", metavar="CHECKPOINT", help="start from another run's averaged weights")
+    result.add_argument("--init", metavar="FILE", help="start from another run's averaged weights or a model file")
     result.add_argument("--fresh", action="append", default=[], metavar="PREFIX",
                         help="with --init: tensors of this name keep their initial values")
     return result
@@ -316,8 +283,6 @@ def parser():
 def main(arguments=None):
     options = parser().parse_args(arguments)
     processes = Processes()
-    if processes.device.type == "cpu":
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     settings = configuration.load(options.config, options.set)
     data = TrainingData(options.data, options.renders, settings["train"])
     trainer = Trainer(settings, data, processes, options.minutes)

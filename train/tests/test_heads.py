@@ -140,13 +140,22 @@ class Renders(unittest.TestCase):
             changed = [key for key in ("age", "smile", "yaw", "pitch", "hair", "seed") if base[key] != other[key]]
             self.assertEqual(changed, [name])
 
+    def test_turned_heads_look_far_to_both_sides(self):
+        from heads.quads import turned
+        base, left, right, smile = turned(11)
+        self.assertLess(left["yaw"], -14 + 1e-6)
+        self.assertGreater(right["yaw"], 14 - 1e-6)
+        self.assertLess(abs(base["yaw"]), 8)
+        self.assertEqual([head["age"] for head in (left, right, smile)], [base["age"]] * 3)
+        self.assertGreater(abs(smile["smile"] - base["smile"]), .4)
+
     def test_files_are_resumed(self):
         from heads import quads
         with tempfile.TemporaryDirectory() as folder:
             kept = os.path.join(folder, "000000.npz")
             open(kept, "w").close()
             calls, original = [], quads.render_quadruple
-            quads.render_quadruple = lambda seed: calls.append(seed) or dict(img=np.zeros(1))
+            quads.render_quadruple = lambda seed, heads: calls.append(seed) or dict(img=np.zeros(1))
             try:
                 quads.write_quadruples(folder, 0, 2, report=lambda line: None)
             finally:

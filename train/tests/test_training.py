@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training, checkpoints, several processes, the last block, export; all on a very small model and random pictures."""
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,13 +15,6 @@ import tiny  # noqa: E402
 from styleres import config, evaluate, export, flops, grow  # noqa: E402
 from styleres.networks import StyleRes  # noqa: E402
 from styleres.train import Processes, Trainer  # noqa: E402
-
-
-def free_port():
-    """A port of this machine: --standalone wants a name for it, and always the same port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class TrainingTest(unittest.TestCase):
@@ -93,9 +85,8 @@ class RunTest(TrainingTest):
     def test_two_processes(self):
         for sync_every in (1, 4):
             with self.subTest(sync_every=sync_every):
-                command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-                           "--master_addr", "127.0.0.1", "--master_port", str(free_port()), "-r", "1", "-t", "1", "--log_dir", self.path("log"),
-                           str(Path(__file__).with_name("worker.py")), self.folder, str(sync_every)]
+                command = tiny.torchrun(2, self.path("log")) + [
+                    str(Path(__file__).with_name("worker.py")), self.folder, str(sync_every)]
                 environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
                 done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
                 self.assertEqual(done.returncode, 0, done.stderr[-2000:])

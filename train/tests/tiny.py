@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A very small model and random training data, enough to run every part of training in seconds."""
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -26,6 +27,40 @@ def settings(**train):
     result["train"].update({"steps": 8, "warmup": 2, "stages": [[0.0, 16], [0.5, 32]], "sync_every": 4, "freeze_norm_from": 0.5,
                             "mix": {"render": 1, "portrait": 2}, "targets": 2}, **train)
     return result
+
+
+def stage_settings(**sections):
+    """The shipped configuration of StyleRes' three stages with the small model; sections: overrides."""
+    result = config.load(TRAIN / "config.toml")
+    result["model"] = MODEL
+    result["mapping"].update(z_dim=16, layers=2)
+    result["encoder"]["progressive_start"] = -10000     # all rows are free
+    for name in ("gan", "encoder", "residual"):
+        result[name].update({"side": 32, "batch": 4, "steps": 50, "cache": 1}, **sections.get(name, {}))
+    result["gan"]["discriminator"] = MODEL["channels"]
+    return result
+
+
+def narrow(settings, factor):
+    """Divides every width of a configuration."""
+    def less(widths):
+        return {resolution: max(2, width // factor) for resolution, width in widths.items()}
+
+    model, encoder = settings["model"], settings["model"]["encoder"]
+    model.update(w_dim=model["w_dim"] // factor, gate_channels=model["gate_channels"] // factor, channels=less(model["channels"]))
+    encoder.update(stem=encoder["stem"] // factor,
+                   groups=[[inputs // factor, outputs // factor, units] for inputs, outputs, units in encoder["groups"]])
+    settings["mapping"]["z_dim"] //= factor
+    settings["gan"]["discriminator"] = less(settings["gan"]["discriminator"])
+
+
+def torchrun(processes, log):
+    """Command line up to the script. A port of this machine: --standalone wants a name for it, and always the same port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_addr", "127.0.0.1",
+            "--master_port", str(port), "-r", "1", "-t", "1", "--log_dir", log]
 
 
 def make_data(folder, side=32, people=6):

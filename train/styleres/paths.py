@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""StyleRes' two paths through the networks (arXiv 2212.14359, section 3.3)."""
+import torch.nn.functional as F
+
+
+def resized(pictures, side):
+    """To the encoder's input, as the program does it (bicubic, antialiased). Differentiable."""
+    if pictures.shape[-1] == side:
+        return pictures
+    return F.interpolate(pictures.float(), (side, side), mode="bicubic", align_corners=False, antialias=True)
+
+
+def towards(w_plus, w_random, strength):
+    """Equation 2: `strength` tenths of the way to a random code."""
+    return w_plus + strength / 10 * (w_random - w_plus)
+
+
+def back(w_plus, w_random, strength):
+    """The code from which towards() leads to w_plus."""
+    return (w_plus - strength / 10 * w_random) / (1 - strength / 10)
+
+
+class Paths:
+    """Encodes photos and decodes codes with residual features, at one side of output."""
+
+    def __init__(self, model, side, transform=True):
+        self.model, self.side, self.transform = model, side, transform
+        self.rows = model.rows_for(side)
+
+    def invert(self, photo):
+        """-> w+, residual features, and what G computes of w+ before them."""
+        w_plus, enc_feat = self.model.encode(resized(photo, self.model.config["input"]), self.rows)
+        low = self.model.synthesis.low(w_plus)
+        return w_plus, self.model.residual(enc_feat, low[0]), low
+
+    def decode(self, w_plus, residual, low=None):
+        """-> picture, and the features that were added."""
+        feats, rgb = low or self.model.synthesis.low(w_plus)
+        fused, added = self.model.fuse(feats, residual) if self.transform else (feats + residual, residual)
+        return self.model.synthesis.high(fused, rgb, w_plus, self.side), added
+
+    def undo(self, edited, undo):
+        """Second half of cycle translation: encodes an edited picture anew and takes back the edit of its w+ -> like decode."""
+        w_plus, residual, _ = self.invert(edited)
+        return self.decode(undo(w_plus), residual)

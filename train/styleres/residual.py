@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stage 3: the residual networks E1 and E2, trained on StyleRes' two paths (arXiv 2212.14359, sections 3.2 to 3.4).
+
+usage: python3 -m styleres.residual OUT.pt --data SOURCE... --from ENCODER.pt [--config FILE] [--minutes M] [--resume]
+
+No editing: the photo is decoded from its own w+ with its residual features. Cycle translation: w+ moves alpha / 10 of the way
+to a random code's, the edited picture is encoded anew, the move is undone with the edited picture's residual features, and the
+photo has to come back. Both pictures of the first pass must also please the discriminator, which goes on from stage 1's.
+E0 and G stay as they are. Ablations: residual.cycle = false, residual.transform = false (no E2).
+"""
+import math
+
+import torch
+
+from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
+from .augment import Adaptive, augment
+from .engine import Stage, main
+from .objectives import Reconstruction
+from .paths import Paths, back, towards
+
+
+def size_of(features):
+    """Root mean square over each sample's features, mean over the samples."""
+    return (features.float().square().flatten(1).mean(1) + 1e-12).sqrt().mean()
+
+
+class Residual(Stage):
+    __doc__ = __doc__
+    NAME = "residual"
+
+    def __init__(self, config, processes, sources):
+        super().__init__(config, processes, sources)
+        self.paths = Paths(self.model, self.side, self.settings["transform"])
+        self.reconstruction = Reconstruction(self.settings, config, self.side).to(processes.device)
+        self.adaptive = Adaptive(self.settings["ada_target"], self.settings["ada_pictures"])
+        if processes.rank == 0 and self.reconstruction.absent():
+            print(self.reconstruction.absent(), flush=True)
+
+    def build_critics(self):
+        return {"discriminator": Discriminator(self.side, self.config["gan"]["discriminator"], self.config["gan"]["spread_group"])}
+
+    def choose_parameters(self):
+        unused = () if self.settings["transform"] else ("modify_feature_gates",)
+        names = lambda name: "modify_feature" in name and not any(part in name for part in unused)
+        return {"player": self.pick("model.generator.", names), "critic": self.pick("critics.")}
+
+    def train_step(self, pictures):
+        settings = self.settings
+        adversarial = settings["lambda_adversarial"] > 0
+        self.turn("player")
+        with self.precision():
+            outputs, targets, invented, added = self.walk(pictures)
+            parts = {"feature": sum(map(size_of, added)) / len(added)}
+            if adversarial:
+                fakes = torch.cat([picture.float() for picture in invented])
+                parts["G"] = generator_loss(self.judge(fakes))
+        loss, terms = self.reconstruction(torch.cat(outputs), torch.cat(targets))
+        loss = loss + settings["lambda_feature"] * parts["feature"]
+        if adversarial:
+            loss = loss + settings["lambda_adversarial"] * parts["G"]
+        self.update("player", loss)
+        if adversarial:
+            parts["D"] = self.critic_step(pictures, fakes.detach())
+        return {**terms, **parts}
+
+    def walk(self, pictures):
+        """Both paths -> pictures, what they should be, pictures that must look real, added features."""
+        settings, edits = self.settings, 0
+        if settings["cycle"]:       # which share of the photos is edited; a fraction of a photo by chance
+            edits = min(len(pictures), math.floor(len(pictures) * settings["edited"] + float(torch.rand(()))))
+        w_plus, residual, low = self.paths.invert(pictures)
+        kept = len(pictures) - edits
+        outputs, targets, invented, added = [], [], [], []
+        if kept:
+            output, extra = self.paths.decode(w_plus[:kept], residual[:kept], tuple(part[:kept] for part in low))
+            outputs.append(output), targets.append(pictures[:kept]), invented.append(output), added.append(extra)
+        if edits:
+            smallest, largest = settings["strength"]
+            strength = smallest + (largest - smallest) * torch.rand(edits, 1, 1, device=pictures.device)
+            with torch.no_grad():
+                w_random = self.random_w(edits)[:, None]
+            edited, extra = self.paths.decode(towards(w_plus[kept:], w_random, strength), residual[kept:])
+            returned, extra_back = self.paths.undo(edited, lambda w: back(w, w_random, strength))
+            outputs.append(returned), targets.append(pictures[kept:]), invented.append(edited)
+            added += [extra, extra_back]
+        return outputs, targets, invented, added
+
+    def judge(self, pictures):
+        return self.critics["discriminator"](augment(pictures, self.adaptive.chance))
+
+    def critic_step(self, pictures, fakes):
+        settings = self.settings
+        self.turn("critic")
+        with self.precision():
+            real = augment(pictures, self.adaptive.chance)
+            on_real = self.critics["discriminator"](real)
+            loss = discriminator_loss(on_real, self.judge(fakes))
+        figure = loss.detach()
+        if self.step % settings["r1_every"] == 0:
+            loss = loss + 0.5 * settings["r1_weight"] * settings["r1_every"] * gradient_penalty(self.critics["discriminator"], real)
+        self.update("critic", loss)
+        self.adaptive.observe(on_real, self.processes, len(pictures) * self.processes.world)
+        return figure
+
+    def extra_state(self):
+        return {"adaptive": self.adaptive.state()}
+
+    def load_extra(self, state):
+        self.adaptive.load(state["adaptive"])
+
+
+if __name__ == "__main__":
+    main(Residual)
