@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 LABELS = 3      # age 0..1, smile 0..1, yaw in units of 30 degrees
-SMILE, YAW = 1, 2
+YAW = 2
 
 
 def load_renders(folder):
@@ -46,7 +46,7 @@ class TrainingData:
 
     def __init__(self, folder, renders, settings):
         self.mix, self.targets = dict(settings["mix"]), settings["targets"]
-        self.reconstruct = settings["reconstruct"]
+        self.reconstruct, self.favour = settings["reconstruct"], np.array(settings["favour"])
         with np.load(os.path.join(folder, "real128.npz")) as data:
             self.portraits, held_out = data["img"], data["hold"].astype(bool)
         self.rows = np.flatnonzero(~held_out)
@@ -77,9 +77,9 @@ class TrainingData:
         return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas))
 
     def _choose_targets(self, rng, source, labels, favourite=None):
-        """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often a new smile."""
+        """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
         others = [k for k in range(len(labels)) if k != source]
-        chance = np.array([1 + 3 * abs(labels[k][SMILE] - labels[source][SMILE]) for k in others])
+        chance = np.array([1 + self.favour @ np.abs(labels[k] - labels[source]) for k in others])
         chosen = []
         for _ in range(self.targets):
             if favourite is not None and favourite != source and rng.random() < 0.3:

@@ -17,6 +17,7 @@ from .paths import resized
 class E4e(Stage):
     __doc__ = __doc__
     NAME = "encoder"
+    TO_COME = ("modify_feature",)
 
     def __init__(self, config, processes, sources):
         super().__init__(config, processes, sources)

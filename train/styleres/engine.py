@@ -83,6 +83,7 @@ class Stage:
     """
 
     NAME = ""
+    TO_COME = ()        # parts of the names of weights that only later stages train
 
     def __init__(self, config, processes, sources):
         self.config, self.settings, self.processes = config, config[self.NAME], processes
@@ -205,18 +206,20 @@ class Stage:
     # -- checkpoints
 
     def save(self, path, compact=False):
-        """compact: averages as float16 and the optimizers' moments as bfloat16; resuming is then close, not exact."""
+        """compact: about half the size. Without the networks whose stage is still to come; weights that are not being trained and
+        averages as float16, the optimizers' moments as bfloat16, so that resuming is close, not exact."""
         state = {"stage": self.NAME, "config": self.config, "step": self.step, "spent": self.spent, "ema": self.averaged("model"),
-                 "mapping": self.averaged("mapping"), "critics": {**self.carried, **{k: v.state_dict() for k, v in self.critics.items()}},
-                 "raw": {} if not self.settings["ema_pictures"] else self.followed(),
+                 "mapping": self.averaged("mapping"), "raw": self.followed() if compact or self.settings["ema_pictures"] else {},
+                 "critics": {name: critic.state_dict() for name, critic in self.critics.items()}, "carried": self.carried,
+                 "absent": self.TO_COME if compact else (),
                  "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
                  "scalers": {player: scaler.state_dict() for player, scaler in self.scalers.items()}, "extra": self.extra_state()}
         if compact:
-            state["ema"] = {name: narrow(value, torch.float16) if f"model.{name}" in self.average and state["raw"] else value
-                            for name, value in state["ema"].items()}
+            state["ema"] = narrowed({name: value for name, value in state["ema"].items()
+                                     if not any(part in name for part in self.TO_COME)}, torch.float16)
+            state["carried"] = {name: narrowed(weights, torch.float16) for name, weights in self.carried.items()}
             for optimizer in state["optimizers"].values():
-                optimizer["state"] = {k: {name: narrow(value, torch.bfloat16) for name, value in moments.items()}
-                                      for k, moments in optimizer["state"].items()}
+                optimizer["state"] = {k: narrowed(moments, torch.bfloat16) for k, moments in optimizer["state"].items()}
         torch.save(state, f"{path}.part")
         os.replace(f"{path}.part", path)
 
@@ -244,18 +247,19 @@ class Stage:
     def start_from(self, path):
         """Goes on from an earlier stage's averaged weights (or a model file's)."""
         if path.endswith(".safetensors"):
-            self._take({"ema": load_weights(path), "mapping": None, "critics": {}})
+            self._take({"ema": load_weights(path), "mapping": None, "critics": {}, "carried": {}, "absent": ()})
         else:
             self._take(torch.load(path, map_location="cpu"))
 
     def _take(self, state):
         missing, unknown = self.model.load_state_dict(state["ema"], strict=False)
         unknown = [name for name in unknown if not name.startswith("direction.")]
-        if unknown or any(not name.endswith("num_batches_tracked") for name in missing):
+        missing = [name for name in missing if not any(part in name for part in (*state["absent"], "num_batches_tracked"))]
+        if unknown or missing:
             raise SystemExit(f"the checkpoint's model is another one: {(unknown + missing)[0]}")
         if state["mapping"] is not None:
             self.mapping.load_state_dict(state["mapping"])
-        for name, weights in state["critics"].items():
+        for name, weights in {**state["carried"], **state["critics"]}.items():
             if name in self.critics:
                 self.critics[name].load_state_dict(weights)
             else:
@@ -316,8 +320,10 @@ class Stage:
         return shown
 
 
-def narrow(value, dtype):
-    return value.to(dtype) if torch.is_tensor(value) and value.dtype == torch.float32 and value.ndim > 1 else value
+def narrowed(tensors, dtype):
+    """The matrices among some tensors in 16 bits."""
+    return {name: value.to(dtype) if torch.is_tensor(value) and value.dtype == torch.float32 and value.ndim > 1 else value
+            for name, value in tensors.items()}
 
 
 def describe(stage):

@@ -220,7 +220,7 @@ class _PRelu(torch.autograd.Function):
 def prelu(x, slope):
     """F.prelu(x, slope) for x (n, c, h, w) and slope (c)."""
     if _plain or _library() is None or x.dim() != 4 or slope.numel() != x.shape[1] or not _supported(x, slope):
-        return F.prelu(x, slope)
+        return F.prelu(x, slope.to(x.dtype))
     return _PRelu.apply(x, slope)
 
 

@@ -21,6 +21,7 @@ from .networks import SynthesisConv, ToRgb
 class Gan(Stage):
     __doc__ = __doc__
     NAME = "gan"
+    TO_COME = ("e4e.", "modify_feature")
 
     def __init__(self, config, processes, sources):
         super().__init__(config, processes, sources)

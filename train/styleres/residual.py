@@ -44,6 +44,11 @@ class Residual(Stage):
         names = lambda name: "modify_feature" in name and not any(part in name for part in unused)
         return {"player": self.pick("model.generator.", names), "critic": self.pick("critics.")}
 
+    def start_from(self, path):
+        if path.endswith(".safetensors") and self.settings["codes"] != "photos":
+            raise SystemExit(f'{path}: a model file has no mapping network; residual.codes = "photos" goes without')
+        super().start_from(path)
+
     def train_step(self, pictures):
         settings = self.settings
         adversarial = settings["lambda_adversarial"] > 0
@@ -78,7 +83,7 @@ class Residual(Stage):
             smallest, largest = settings["strength"]
             strength = smallest + (largest - smallest) * torch.rand(edits, 1, 1, device=pictures.device)
             with torch.no_grad():
-                w_random = self.random_w(edits)[:, None]
+                w_random = w_plus.roll(1, 0)[kept:] if settings["codes"] == "photos" else self.random_w(edits)[:, None]
             edited, extra = self.paths.decode(towards(w_plus[kept:], w_random, strength), residual[kept:])
             returned, extra_back = self.paths.undo(edited, lambda w: back(w, w_random, strength))
             outputs.append(returned), targets.append(pictures[kept:]), invented.append(edited)

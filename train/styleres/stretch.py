@@ -46,7 +46,7 @@ def stretch(settings, processes, sources, folder, minutes, plan=(), most_steps=N
             line = stage.run(out, end=end, limit=limit, most_steps=most_steps, compact=True)
             if path and path != out and processes.rank == 0:
                 os.remove(path)
-            if time.monotonic() > end or most_steps:
+            if most_steps or processes.agree(time.monotonic() > end):
                 break
         index, path = index + 1, out
     return line
@@ -57,13 +57,15 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--data", nargs="+", required=True, metavar="SOURCE")
     parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--plan", nargs=len(STAGES), type=float, default=(), metavar="MINUTES", help="how long each stage lasts at most, all stretches together")
+    parser.add_argument("--plan", nargs=len(STAGES), type=float, default=(), metavar="MINUTES",
+                        help="how long each stage lasts at most, all stretches together")
     parser.add_argument("--config", default=os.path.join(HERE, "config.toml"))
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     options = parser.parse_args()
     os.makedirs(options.folder, exist_ok=True)
     processes = Processes()
-    line = stretch(configuration.load(options.config, options.set), processes, options.data, options.folder, options.minutes, options.plan)
+    settings = configuration.load(options.config, options.set)
+    line = stretch(settings, processes, options.data, options.folder, options.minutes, options.plan)
     if processes.rank == 0:
         size = sum(entry.stat().st_size for entry in os.scandir(options.folder) if entry.name.endswith(".pt"))
         print(f"{line}  checkpoint {size / 2 ** 20:.1f} MiB", flush=True)

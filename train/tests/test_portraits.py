@@ -134,6 +134,14 @@ class Network(unittest.TestCase):
         np.testing.assert_allclose(found, expected, atol=float(4e-3 * scale))
         np.testing.assert_allclose(found_attributes, attributes, atol=float(4e-3 * scale))
 
+    def test_program_weights_are_a_network_again(self):
+        crops = np.load(os.path.join(GOLDEN, "input.npy"))
+        wanted, attributes = landmarks.run_folded(WEIGHTS, crops)
+        with torch.no_grad():
+            found, found_attributes = landmarks.load(WEIGHTS)(torch.from_numpy(crops))
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+        np.testing.assert_allclose(found_attributes, attributes, atol=1e-5)
+
     def test_shipped_weights_give_the_reference(self):
         expected = np.load(os.path.join(GOLDEN, "landmarks.npy"))
         found, _ = landmarks.run_folded(WEIGHTS, np.load(os.path.join(GOLDEN, "input.npy")))

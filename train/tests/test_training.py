@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
 from styleres import config, evaluate, export, flops, grow  # noqa: E402
 from styleres.networks import StyleRes  # noqa: E402
-from styleres.train import Processes, Trainer  # noqa: E402
+from styleres.train import Losses, Processes, Trainer  # noqa: E402
 
 
 class TrainingTest(unittest.TestCase):
@@ -47,6 +47,17 @@ class DataTest(TrainingTest):
         self.assertEqual([tuple(x.shape) for x in first], [(3, 3, 32, 32), (6, 3, 32, 32), (6, 3)])
         self.assertLessEqual(float(first[0].abs().max()), 1.0)
 
+    def test_favoured_labels_are_chosen_more_often(self):
+        labels = [np.zeros(3, np.float32)] + [np.eye(3, dtype=np.float32)[k] for k in range(3)]
+        self.data.reconstruct = 0.0
+        counts = {}
+        for favour in ([0.0, 0.0, 0.0], [0.0, 0.0, 8.0]):
+            self.data.favour, random = np.array(favour), np.random.default_rng(1)
+            chosen = [k for _ in range(200) for k in self.data._choose_targets(random, 0, labels)]
+            counts[favour[2]] = chosen.count(3) / len(chosen)
+        self.assertAlmostEqual(counts[0.0], 1 / 3, delta=0.06)
+        self.assertAlmostEqual(counts[8.0], 9 / 11, delta=0.06)
+
     def test_missing_settings_are_refused(self):
         with self.assertRaises(SystemExit):
             config.load(tiny.TRAIN / "config.toml", ["train.no_such_key=1"])
@@ -63,6 +74,15 @@ class RunTest(TrainingTest):
             trainer.enter_stage()
             losses.append(float(trainer.train_step()["w_only"]))
         self.assertLess(np.mean(losses[-10:]), 0.85 * np.mean(losses[:5]))
+
+    def test_cycle_looks_at_sides_the_encoder_can_read(self):
+        for side, cycles in ((16, False), (32, True)):
+            settings = dict(tiny.settings()["loss"], cycle=1.0)
+            model = StyleRes(tiny.MODEL, ["age", "smile", "pose"])
+            total, parts = Losses(model, settings, side)(torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3))
+            self.assertEqual(float(parts["cycle"]) > 0, cycles)
+            plain, _ = Losses(model, dict(settings, cycle=0.0), side)(torch.zeros(2, 3, 32, 32), torch.zeros(4, 3, 32, 32), torch.rand(4, 3))
+            self.assertTrue(bool(torch.isfinite(total + plain)))
 
     def test_resume_equals_no_interruption(self):
         whole = self.trainer()
@@ -126,6 +146,15 @@ class ExportTest(TrainingTest):
         stored, _ = export.read(self.path("m.safetensors"))
         for name, value in stored.items():
             self.assertTrue(np.array_equal(value, again[name].astype(np.float32)), name)
+
+    def test_training_can_start_from_a_model_file(self):
+        trainer = self.exported()
+        weights = export.load_weights(self.path("m.safetensors"), trainer.config["edits"])
+        for name, value in weights.items():
+            self.assertTrue(torch.allclose(value, trainer.ema[name], rtol=1e-3, atol=1e-4), name)
+        other = self.trainer(seed=5)
+        self.assertFalse([name for name in other.start_from(self.path("m.safetensors")) if "num_batches" not in name])
+        self.assertTrue(torch.equal(other.model.direction["pose"], weights["direction.pose"]))
 
     def test_zero_edit_is_the_inversion(self):
         self.exported()
