@@ -16,7 +16,8 @@ import torch.distributed as dist
 from torch import nn
 
 from . import config as configuration
-from .adversary import Mapping
+from .adversary import Discriminator, Mapping, discriminator_loss, gradient_penalty
+from .augment import Adaptive, augment
 from .export import load_weights
 from .fastconv import Adam
 from .networks import StyleRes
@@ -318,6 +319,42 @@ class Stage:
         shown = f"{self.NAME}  step {self.step} of {self.settings['steps']}  {speed:.1f} pictures/s  {figures}"
         self.figures, self.counted, self.since = {}, 0, now
         return shown
+
+
+class AdversarialStage(Stage):
+    """A stage whose pictures must please StyleGAN2's discriminator, with adaptive augmentation and lazy R1."""
+
+    def __init__(self, config, processes, sources):
+        super().__init__(config, processes, sources)
+        self.adaptive = Adaptive(self.settings["ada_target"], self.settings["ada_pictures"])
+
+    def build_critics(self):
+        settings = self.config["gan"]
+        return {"discriminator": Discriminator(self.side, settings["discriminator"], settings["spread_group"])}
+
+    def judge(self, pictures):
+        return self.critics["discriminator"](augment(pictures, self.adaptive.chance))
+
+    def critic_step(self, pictures, fakes):
+        """Real pictures and ones made without gradients -> the discriminator's loss."""
+        settings, discriminator = self.settings, self.critics["discriminator"]
+        self.turn("critic")
+        with self.precision():
+            real = augment(pictures, self.adaptive.chance)
+            on_real = discriminator(real)
+            loss = discriminator_loss(on_real, self.judge(fakes))
+        figure = loss.detach()
+        if self.step % settings["r1_every"] == 0:
+            loss = loss + 0.5 * settings["r1_weight"] * settings["r1_every"] * gradient_penalty(discriminator, real)
+        self.update("critic", loss)
+        self.adaptive.observe(on_real, self.processes, len(pictures) * self.processes.world)
+        return figure
+
+    def extra_state(self):
+        return {"adaptive": self.adaptive.state()}
+
+    def load_extra(self, state):
+        self.adaptive.load(state["adaptive"])
 
 
 def narrowed(tensors, dtype):

@@ -11,21 +11,19 @@ import math
 import torch
 from torch import nn
 
-from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
-from .augment import Adaptive, augment
-from .engine import Stage, main
+from .adversary import generator_loss
+from .engine import AdversarialStage, main
 from .fastconv import plain
 from .networks import SynthesisConv, ToRgb
 
 
-class Gan(Stage):
+class Gan(AdversarialStage):
     __doc__ = __doc__
     NAME = "gan"
     TO_COME = ("e4e.", "modify_feature")
 
     def __init__(self, config, processes, sources):
         super().__init__(config, processes, sources)
-        self.adaptive = Adaptive(self.settings["ada_target"], self.settings["ada_pictures"])
         self.path_mean = 0.0
         self.rows = self.model.rows_for(self.side)
         for resolution in self.model.synthesis.resolutions:
@@ -35,9 +33,6 @@ class Gan(Stage):
                 if isinstance(module, SynthesisConv):
                     module.fresh_noise = True
         self.average = {name: value.detach().clone() for name, value in self.followed().items()}
-
-    def build_critics(self):
-        return {"discriminator": Discriminator(self.side, self.settings["discriminator"], self.settings["spread_group"])}
 
     def choose_parameters(self):
         def reached(name):
@@ -62,12 +57,11 @@ class Gan(Stage):
         mixed = torch.rand(count, 1, 1, device=w.device) < self.settings["mixing"]
         return torch.where(mixed & (row >= crossing), other, codes)
 
-    def judge(self, pictures):
-        return self.critics["discriminator"](augment(pictures, self.adaptive.chance))
-
     def train_step(self, pictures):
-        figures = self.player_step(len(pictures))
-        figures.update(self.critic_step(pictures))
+        figures = {"G": self.player_step(len(pictures))}
+        with torch.no_grad(), self.precision():
+            fakes = self.model.synthesis(self.codes(len(pictures)), self.side)
+        figures.update(D=self.critic_step(pictures, fakes), chance=self.adaptive.chance)
         if self.settings["path_weight"] and self.step % self.settings["path_every"] == 0:
             figures["path"] = self.path_step(max(1, len(pictures) // 2))
         return figures
@@ -77,24 +71,7 @@ class Gan(Stage):
         with self.precision():
             loss = generator_loss(self.judge(self.model.synthesis(self.codes(count), self.side)))
         self.update("player", loss)
-        return {"G": loss}
-
-    def critic_step(self, pictures):
-        settings = self.settings
-        self.turn("critic")
-        with self.precision():
-            with torch.no_grad():
-                fake = self.model.synthesis(self.codes(len(pictures)), self.side)
-            real = augment(pictures, self.adaptive.chance)
-            on_real, on_fake = self.critics["discriminator"](real), self.judge(fake)
-            loss = discriminator_loss(on_real, on_fake)
-        figures = {"D": loss, "chance": self.adaptive.chance, "w_spread": self.mapping.w_avg.std()}
-        if self.step % settings["r1_every"] == 0:
-            penalty = gradient_penalty(self.critics["discriminator"], real)
-            loss = loss + 0.5 * settings["r1_weight"] * settings["r1_every"] * penalty
-        self.update("critic", loss)
-        self.adaptive.observe(on_real, self.processes, len(pictures) * self.processes.world)
-        return figures
+        return loss
 
     def path_step(self, count):
         """Lazy path length regularisation: a step in w should change the picture by the same amount everywhere."""
@@ -111,10 +88,10 @@ class Gan(Stage):
         return penalty
 
     def extra_state(self):
-        return {"adaptive": self.adaptive.state(), "path_mean": self.path_mean}
+        return dict(super().extra_state(), path_mean=self.path_mean)
 
     def load_extra(self, state):
-        self.adaptive.load(state["adaptive"])
+        super().load_extra(state)
         self.path_mean = state["path_mean"]
 
 

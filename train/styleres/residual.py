@@ -12,9 +12,8 @@ import math
 
 import torch
 
-from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
-from .augment import Adaptive, augment
-from .engine import Stage, main
+from .adversary import generator_loss
+from .engine import AdversarialStage, main
 from .objectives import Reconstruction
 from .paths import Paths, back, towards
 
@@ -24,7 +23,7 @@ def size_of(features):
     return (features.float().square().flatten(1).mean(1) + 1e-12).sqrt().mean()
 
 
-class Residual(Stage):
+class Residual(AdversarialStage):
     __doc__ = __doc__
     NAME = "residual"
 
@@ -32,12 +31,8 @@ class Residual(Stage):
         super().__init__(config, processes, sources)
         self.paths = Paths(self.model, self.side, self.settings["transform"])
         self.reconstruction = Reconstruction(self.settings, config, self.side).to(processes.device)
-        self.adaptive = Adaptive(self.settings["ada_target"], self.settings["ada_pictures"])
         if processes.rank == 0 and self.reconstruction.absent():
             print(self.reconstruction.absent(), flush=True)
-
-    def build_critics(self):
-        return {"discriminator": Discriminator(self.side, self.config["gan"]["discriminator"], self.config["gan"]["spread_group"])}
 
     def choose_parameters(self):
         unused = () if self.settings["transform"] else ("modify_feature_gates",)
@@ -89,29 +84,6 @@ class Residual(Stage):
             outputs.append(returned), targets.append(pictures[kept:]), invented.append(edited)
             added += [extra, extra_back]
         return outputs, targets, invented, added
-
-    def judge(self, pictures):
-        return self.critics["discriminator"](augment(pictures, self.adaptive.chance))
-
-    def critic_step(self, pictures, fakes):
-        settings = self.settings
-        self.turn("critic")
-        with self.precision():
-            real = augment(pictures, self.adaptive.chance)
-            on_real = self.critics["discriminator"](real)
-            loss = discriminator_loss(on_real, self.judge(fakes))
-        figure = loss.detach()
-        if self.step % settings["r1_every"] == 0:
-            loss = loss + 0.5 * settings["r1_weight"] * settings["r1_every"] * gradient_penalty(self.critics["discriminator"], real)
-        self.update("critic", loss)
-        self.adaptive.observe(on_real, self.processes, len(pictures) * self.processes.world)
-        return figure
-
-    def extra_state(self):
-        return {"adaptive": self.adaptive.state()}
-
-    def load_extra(self, state):
-        self.adaptive.load(state["adaptive"])
 
 
 if __name__ == "__main__":
