@@ -4,18 +4,24 @@
 The pictures of one sample are of one person: renders of one synthetic identity, or a real portrait, its warps with another
 smile or yaw and its pseudo-aged versions. Any of them may be the photo, any other (or the same) a target. One photo has
 several targets because encoding it costs as much as two edits.
+
+usage: python3 -m styleres.data OUT.npz --data DIR --renders DIR [--quality 92]     # everything in one small file, as JPEG
 """
+import argparse
 import glob
+import io
 import os
 
 import numpy as np
 import torch
+from PIL import Image
 
 LABELS = 3      # age 0..1, smile 0..1, yaw in units of 30 degrees
 YAW = 2
+PICTURES = ("portraits", "variants", "renders")
 
 
-def load_renders(folder):
+def read_renders(folder):
     """-> pictures N x 4 x S x S x 3 (uint8), labels N x 4 x 3."""
     files = sorted(glob.glob(os.path.join(folder, "[0-9]*[0-9].npz")))
     if not files:
@@ -28,40 +34,74 @@ def load_renders(folder):
     return np.stack(pictures), np.stack(labels)
 
 
-def load_variants(path, keep):
-    """warps.npz or age.npz -> {row of the portrait: [(picture, label change), ...]} for the rows in keep."""
-    variants = {}
+def read_variants(path):
+    """warps.npz or age.npz -> row of the portrait, picture, change of the labels of each variant."""
     with np.load(path) as data:
         deltas = data["delta"].astype(np.float32)
         if deltas.ndim == 1:
             deltas = np.stack([deltas, 0 * deltas, 0 * deltas], 1)
-        for row, picture, delta in zip(data["src"], data["img"], deltas):
-            if row in keep:
-                variants.setdefault(int(row), []).append((picture, delta))
-    return variants
+        return data["src"], data["img"], deltas
+
+
+def read(folder, renders):
+    """The arrays of TrainingData, without the people that are held out: portraits P x S x S x 3; variants V x S x S x 3, their
+    source V (row of portraits) and delta V x 3; renders N x 4 x S x S x 3, their labels N x 4 x 3."""
+    with np.load(os.path.join(folder, "real128.npz")) as data:
+        portraits, kept = data["img"], ~data["hold"].astype(bool)
+    number = np.cumsum(kept) - 1
+    source, variants, delta = (np.concatenate(parts) for parts in zip(*(
+        read_variants(os.path.join(folder, name)) for name in ("warps.npz", "age.npz"))))
+    used = kept[source]
+    pictures, labels = read_renders(renders)
+    return {"portraits": portraits[kept], "variants": variants[used], "source": number[source[used]], "delta": delta[used],
+            "renders": pictures, "labels": labels}
+
+
+def pack(arrays, path, quality):
+    """One file, a sixth of the size or less: pictures as JPEG. -> bytes"""
+    packed = {name: value for name, value in arrays.items() if name not in PICTURES}
+    for name in PICTURES:
+        encoded = []
+        for picture in arrays[name].reshape(-1, *arrays[name].shape[-3:]):
+            stream = io.BytesIO()
+            Image.fromarray(picture).save(stream, "JPEG", quality=quality, subsampling=0, optimize=True)
+            encoded.append(np.frombuffer(stream.getvalue(), np.uint8))
+        packed[name] = np.concatenate(encoded)
+        packed[f"{name}_ends"] = np.cumsum([len(part) for part in encoded])
+    with open(f"{path}.part", "wb") as stream:
+        np.savez(stream, **packed)
+    os.replace(f"{path}.part", path)
+    return os.path.getsize(path)
+
+
+def unpack(path):
+    """The arrays that pack() was given, but for JPEG's losses."""
+    with np.load(path) as data:
+        arrays = {name: data[name] for name in ("source", "delta", "labels")}
+        for name in PICTURES:
+            parts = np.split(data[name], data[f"{name}_ends"][:-1])
+            arrays[name] = np.stack([np.asarray(Image.open(io.BytesIO(part.tobytes()))) for part in parts])
+    arrays["renders"] = arrays["renders"].reshape(*arrays["labels"].shape[:2], *arrays["renders"].shape[1:])
+    return arrays
 
 
 class TrainingData:
     """All training pictures in memory; `batch` is a pure function of the random generator it is given."""
 
-    def __init__(self, folder, renders, settings):
+    def __init__(self, arrays, settings):
+        """arrays: what read() or unpack() returns."""
         self.mix, self.targets = dict(settings["mix"]), settings["targets"]
         self.reconstruct, self.favour = settings["reconstruct"], np.array(settings["favour"])
-        with np.load(os.path.join(folder, "real128.npz")) as data:
-            self.portraits, held_out = data["img"], data["hold"].astype(bool)
-        self.rows = np.flatnonzero(~held_out)
-        keep = set(self.rows.tolist())
-        self.variants = {row: [] for row in keep}
-        for name in ("warps.npz", "age.npz"):
-            for row, pairs in load_variants(os.path.join(folder, name), keep).items():
-                self.variants[row] += pairs
-        self.renders, self.render_labels = load_renders(renders)
-        flat = self.portraits[self.rows].reshape(len(self.rows), -1, 3) / np.float32(127.5) - 1
+        self.portraits, self.renders, self.render_labels = arrays["portraits"], arrays["renders"], arrays["labels"]
+        self.variants = [[] for _ in self.portraits]
+        for row, picture, delta in zip(arrays["source"], arrays["variants"], arrays["delta"]):
+            self.variants[row].append((picture, delta))
+        flat = self.portraits.reshape(len(self.portraits), -1, 3) / np.float32(127.5) - 1
         self.mean, self.deviation = flat.mean(1), flat.std(1)
 
     def __str__(self):
-        return (f"{len(self.renders)} rendered identities, {len(self.rows)} portraits, "
-                f"{sum(map(len, self.variants.values()))} warped or aged variants; batch {self.mix} x {self.targets}")
+        return (f"{len(self.renders)} rendered identities, {len(self.portraits)} portraits, "
+                f"{sum(map(len, self.variants))} warped or aged variants; batch {self.mix} x {self.targets}")
 
     def batch(self, rng):
         """-> photos N x 3 x S x S in -1..1, targets (N * targets) x 3 x S x S, label changes (N * targets) x 3."""
@@ -110,7 +150,7 @@ class TrainingData:
 
     def _portrait(self, rng):
         """A portrait and its variants. Often the portrait itself is the target: then the output must be a real picture."""
-        row = self.rows[rng.integers(len(self.rows))]
+        row = rng.integers(len(self.portraits))
         options = [(self.portraits[row], np.zeros(LABELS, np.float32))] + self.variants[row]
         order = [0 if len(options) == 1 or rng.random() < 0.5 else rng.integers(1, len(options))]
         order += self._choose_targets(rng, order[0], [label for _, label in options], 0) if len(options) > 1 else [0] * self.targets
@@ -133,3 +173,17 @@ def augment(pictures, labels, rng):
         offset = np.float32(0.08 * rng.standard_normal())
         pictures = [(picture + 1) * gain + offset - 1 for picture in pictures]
     return [np.ascontiguousarray(np.clip(picture, -1, 1).transpose(2, 0, 1)) for picture in pictures], labels
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("--data", required=True, help="folder with real128.npz, warps.npz, age.npz")
+    parser.add_argument("--renders", required=True, help="folder of rendered identities (*.npz)")
+    parser.add_argument("--quality", type=int, default=92)
+    options = parser.parse_args()
+    print(f"{options.out}: {pack(read(options.data, options.renders), options.out, options.quality)} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ average weights and optimizer state every sync_every steps (cheaper on slow or u
 import argparse
 import math
 import os
+import sys
 import time
 from contextlib import nullcontext
 
@@ -19,9 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Dataset
 
 from . import config as configuration
-from .data import TrainingData
+from .data import TrainingData, read, unpack
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
@@ -99,6 +101,16 @@ def shrink(picture, side):
 # ---------------------------------------------------------------- the run
 
 
+class Steps(Dataset):
+    """The batch of every step, a pure function of seed, rank and step."""
+
+    def __init__(self, data, seed, rank):
+        self.data, self.seed, self.rank = data, seed, rank
+
+    def __getitem__(self, step):
+        return self.data.batch(np.random.default_rng([self.seed, self.rank, step]))
+
+
 class Trainer:
     def __init__(self, config, data, processes, minutes=None):
         self.config, self.settings, self.data, self.processes = config, config["train"], data, processes
@@ -108,7 +120,7 @@ class Trainer:
         self._to_device()
         self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.optimizer = self._optimizer()
-        self.step, self.stage, self.share = 0, None, 0.0
+        self.step, self.stage, self.share, self.batches = 0, None, 0.0, None
 
     def _to_device(self):
         self.model.to(device=self.processes.device, memory_format=torch.channels_last)
@@ -186,8 +198,11 @@ class Trainer:
 
     # -- one step
 
-    def random(self):
-        return np.random.default_rng([self.settings["seed"], self.processes.rank, self.step])
+    def prepared_batches(self):
+        """From this step on; made by train.workers processes beside this one, 0: in this one when they are wanted."""
+        steps = Steps(self.data, self.settings["seed"], self.processes.rank)
+        return iter(DataLoader(steps, batch_size=None, sampler=range(self.step, sys.maxsize), num_workers=self.settings["workers"],
+                               pin_memory=self.processes.device.type == "cuda"))
 
     def precision(self):
         # On CPUs bfloat16 convolutions are slower than float32 ones.
@@ -202,7 +217,8 @@ class Trainer:
         rate = self.learning_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        photo, target, delta = (x.to(self.processes.device) for x in self.data.batch(self.random()))
+        self.batches = self.batches or self.prepared_batches()
+        photo, target, delta = (x.to(self.processes.device, non_blocking=True) for x in next(self.batches))
         photo = photo.contiguous(memory_format=torch.channels_last)
         with self.precision():
             total, parts = self.losses(photo, target, delta)
@@ -267,8 +283,8 @@ class Trainer:
 def parser():
     result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("out", help="checkpoint to write")
-    result.add_argument("--data", required=True, help="folder with real128.npz, warps.npz, age.npz")
-    result.add_argument("--renders", required=True, help="folder of rendered identities (*.npz)")
+    result.add_argument("--data", required=True, help="folder with real128.npz, warps.npz, age.npz, or the one file of styleres.data")
+    result.add_argument("--renders", help="folder of rendered identities (*.npz)")
     result.add_argument("--config", default=os.path.join(HERE, "config.toml"))
     result.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="overrides a setting")
     result.add_argument("--minutes", type=float, help="length by the clock instead of train.steps")
@@ -282,9 +298,12 @@ def parser():
 
 def main(arguments=None):
     options = parser().parse_args(arguments)
+    if not options.renders and not options.data.endswith(".npz"):
+        raise SystemExit("--renders is missing")
     processes = Processes()
     settings = configuration.load(options.config, options.set)
-    data = TrainingData(options.data, options.renders, settings["train"])
+    arrays = unpack(options.data) if options.data.endswith(".npz") else read(options.data, options.renders)
+    data = TrainingData(arrays, settings["train"])
     trainer = Trainer(settings, data, processes, options.minutes)
     if options.resume:
         trainer.resume(options.out)

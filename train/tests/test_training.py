@@ -12,7 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
-from styleres import config, evaluate, export, flops, grow  # noqa: E402
+from styleres import config, data, evaluate, export, flops, grow  # noqa: E402
 from styleres.networks import StyleRes  # noqa: E402
 from styleres.train import Losses, Processes, Trainer  # noqa: E402
 
@@ -37,8 +37,23 @@ class TrainingTest(unittest.TestCase):
 
 class DataTest(TrainingTest):
     def test_held_out_people_are_never_used(self):
-        self.assertNotIn(0, self.data.rows)
-        self.assertNotIn(0, self.data.variants)
+        with np.load(self.path("real128.npz")) as real, np.load(self.path("warps.npz")) as warps:
+            np.testing.assert_array_equal(self.data.portraits, real["img"][1:])
+            known = [picture for pictures in self.data.variants for picture, _ in pictures]
+            for picture in warps["img"][warps["src"] == 0]:
+                self.assertFalse(any(np.array_equal(picture, other) for other in known))
+            np.testing.assert_array_equal(self.data.variants[2][1][0], warps["img"][warps["src"] == 3][1])
+            np.testing.assert_array_equal(self.data.variants[2][1][1], warps["delta"][warps["src"] == 3][1])
+
+    def test_packed_data_is_small_and_close(self):
+        arrays = data.read(self.folder, self.folder)
+        raw = sum(value.nbytes for value in arrays.values())
+        self.assertLess(data.pack(arrays, self.path("packed.npz"), 92), 0.6 * raw)
+        again = data.unpack(self.path("packed.npz"))
+        self.assertEqual(again.keys(), arrays.keys())
+        for name, value in arrays.items():
+            self.assertEqual(again[name].shape, value.shape)
+            self.assertLess(np.abs(again[name].astype(float) - value).mean(), 4 if name in data.PICTURES else 1e-9, name)
 
     def test_batch_depends_on_the_generator_alone(self):
         first, second, other = (self.data.batch(np.random.default_rng([1, 0, k])) for k in (5, 5, 6))
@@ -94,7 +109,7 @@ class RunTest(TrainingTest):
             first.train_step()
         first.save(self.path("part.pt"))
         torch.manual_seed(99)
-        second = self.trainer(seed=1)
+        second = self.trainer(seed=1, workers=2)
         second.resume(self.path("part.pt"))
         second.run(self.path("part.pt"), save_every=1e9)
         self.assertEqual(second.step, 8)

@@ -10,7 +10,7 @@ import numpy as np
 TRAIN = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TRAIN))
 from styleres import config  # noqa: E402
-from styleres.data import TrainingData  # noqa: E402
+from styleres.data import TrainingData, read  # noqa: E402
 
 MODEL = {
     "input": 32, "resolution": 32, "w_dim": 16, "num_ws": 8, "embed_res": 8, "noise": False, "gate_channels": 8,
@@ -84,4 +84,4 @@ def make_data(folder, side=32, people=6):
 
 
 def read_data(folder):
-    return TrainingData(folder, folder, settings()["train"])
+    return TrainingData(read(folder, folder), settings()["train"])
