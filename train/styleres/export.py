@@ -81,14 +81,23 @@ def read(path):
     return arrays, meta
 
 
+def load_checkpoint(path):
+    """A checkpoint, or what a model file has of one: its edits then count in slider values."""
+    if not path.endswith(".safetensors"):
+        return torch.load(path, map_location="cpu")
+    arrays, meta = read(path)
+    edits = {edit["name"]: {"label": edit["label"], "full": FULL_VALUE, "safe": edit["safe"]} for edit in json.loads(meta["directions"])}
+    return {"config": {"model": json.loads(meta["config"]), "edits": edits}, "step": 0,
+            "ema": {name: torch.from_numpy(value) for name, value in arrays.items()}}
+
+
 def load_weights(path, edits=None):
     """Weights to start training from: a checkpoint's averaged ones, or a model file's with its directions in units of the labels."""
-    if not path.endswith(".safetensors"):
-        return torch.load(path, map_location="cpu")["ema"]
-    state = {name: torch.from_numpy(value) for name, value in read(path)[0].items()}
-    for name, edit in (edits or {}).items():
-        if f"direction.{name}" in state:
-            state[f"direction.{name}"] = state[f"direction.{name}"] * (FULL_VALUE / edit["full"])
+    state = load_checkpoint(path)["ema"]
+    if path.endswith(".safetensors"):
+        for name, edit in (edits or {}).items():
+            if f"direction.{name}" in state:
+                state[f"direction.{name}"] = state[f"direction.{name}"] * (FULL_VALUE / edit["full"])
     return state
 
 

@@ -17,7 +17,7 @@ import torch
 from . import config as configuration
 from .engine import HERE, Processes
 from .evaluate import network_input
-from .export import learned_edits
+from .export import learned_edits, load_checkpoint
 from .losses import picture_loss
 from .networks import StyleRes
 
@@ -101,7 +101,7 @@ def train_block(model, cuts, settings, loss, processes, minutes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint")
+    parser.add_argument("checkpoint", help="or a model file")
     parser.add_argument("out")
     parser.add_argument("--data", required=True, help="folder with the portraits at full resolution (real256.npz)")
     parser.add_argument("--config", default=os.path.join(HERE, "config.toml"))
@@ -110,9 +110,9 @@ def main():
     options = parser.parse_args()
     processes = Processes()
     settings = configuration.load(options.config, options.set)
-    checkpoint = torch.load(options.checkpoint, map_location="cpu")
+    checkpoint = load_checkpoint(options.checkpoint)
     model = StyleRes(checkpoint["config"]["model"], list(learned_edits(checkpoint)))
-    model.load_state_dict(checkpoint["ema"])
+    model.load_state_dict(checkpoint["ema"], strict=False)      # a model file has no counters of BatchNorm
     model.eval().requires_grad_(False)
     torch.nn.init.zeros_(model.synthesis.block(model.config["resolution"]).torgb.weight)
     torch.nn.init.zeros_(model.synthesis.block(model.config["resolution"]).torgb.bias)

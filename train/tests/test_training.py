@@ -167,6 +167,10 @@ class ExportTest(TrainingTest):
         weights = export.load_weights(self.path("m.safetensors"), trainer.config["edits"])
         for name, value in weights.items():
             self.assertTrue(torch.allclose(value, trainer.ema[name], rtol=1e-3, atol=1e-4), name)
+        state = export.load_checkpoint(self.path("m.safetensors"))
+        stored, _ = export.read(self.path("m.safetensors"))
+        for name, value in export.rounded_tensors(state["ema"], state["config"]["edits"]).items():
+            self.assertTrue(np.array_equal(value.astype(np.float32), stored[name]), name)
         other = self.trainer(seed=5)
         self.assertFalse([name for name in other.start_from(self.path("m.safetensors")) if "num_batches" not in name])
         self.assertTrue(torch.equal(other.model.direction["pose"], weights["direction.pose"]))
