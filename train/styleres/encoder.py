@@ -36,10 +36,11 @@ class E4e(Stage):
         return name.startswith("model.e4e.")
 
     def start_from(self, path):
-        super().start_from(path)
-        if path.endswith(".pt"):        # codes count from the mean of the mapping network's
-            with torch.no_grad():
+        if super().start_from(path):
+            with torch.no_grad():       # codes count from the mean of the mapping network's
                 self.model.latent_avg.copy_(self.mapping.w_avg.expand_as(self.model.latent_avg))
+        elif self.settings["lambda_latent"]:
+            raise SystemExit(f"{path}: no mapping network in it; encoder.lambda_latent = 0 goes without")
 
     def free_rows(self):
         """How many rows may differ from the first by now."""

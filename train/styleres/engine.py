@@ -18,7 +18,7 @@ from torch import nn
 from . import config as configuration
 from .adversary import Discriminator, Mapping, discriminator_loss, gradient_penalty
 from .augment import Adaptive, augment
-from .export import load_weights
+from .export import load_checkpoint
 from .fastconv import Adam
 from .networks import StyleRes
 from .pictures import Loader, Pictures
@@ -246,11 +246,11 @@ class Stage:
         self.load_extra(state["extra"])
 
     def start_from(self, path):
-        """Goes on from an earlier stage's averaged weights (or a model file's)."""
-        if path.endswith(".safetensors"):
-            self._take({"ema": load_weights(path), "mapping": None, "critics": {}, "carried": {}, "absent": ()})
-        else:
-            self._take(torch.load(path, map_location="cpu"))
+        """Goes on from the averaged weights of an earlier stage, of training from pairs, or of a model file; -> whether a mapping
+        network was among them."""
+        state = {"mapping": None, "critics": {}, "carried": {}, "absent": (), **load_checkpoint(path)}
+        self._take(state)
+        return state["mapping"] is not None
 
     def _take(self, state):
         missing, unknown = self.model.load_state_dict(state["ema"], strict=False)
@@ -382,7 +382,7 @@ def main(kind):
     parser.add_argument("--compact", action="store_true", help="checkpoints of about half the size; resuming is not exact")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--resume", action="store_true", help="go on from OUT")
-    start.add_argument("--from", dest="start", metavar="CHECKPOINT", help="the stage before this one, or a model file")
+    start.add_argument("--from", dest="start", metavar="FILE", help="checkpoint of the stage before this one, or a model file")
     options = parser.parse_args()
     processes = Processes()
     stage = kind(configuration.load(options.config, options.set), processes, options.data)

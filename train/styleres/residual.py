@@ -40,9 +40,8 @@ class Residual(AdversarialStage):
         return {"player": self.pick("model.generator.", names), "critic": self.pick("critics.")}
 
     def start_from(self, path):
-        if path.endswith(".safetensors") and self.settings["codes"] != "photos":
-            raise SystemExit(f'{path}: a model file has no mapping network; residual.codes = "photos" goes without')
-        super().start_from(path)
+        if not super().start_from(path) and self.settings["codes"] != "photos":
+            raise SystemExit(f'{path}: no mapping network in it; residual.codes = "photos" goes without')
 
     def train_step(self, pictures):
         settings = self.settings
