@@ -4,7 +4,7 @@
 usage: python3 -m styleres.grow CHECKPOINT OUT.pt --data DIR [--minutes M]
 
 Everything else is frozen, so the features that enter the block are computed once per portrait; the block then learns on cuts
-of them. Its toRGB starts at zero: at first the picture is the plain upsampling of the smaller one.
+of them. Its toRGB starts at zero (unless --keep): at first the picture is the plain upsampling of the smaller one.
 """
 import argparse
 import math
@@ -107,6 +107,7 @@ def main():
     parser.add_argument("--config", default=os.path.join(HERE, "config.toml"))
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="overrides a setting")
     parser.add_argument("--minutes", type=float, help="overrides grow.minutes")
+    parser.add_argument("--keep", action="store_true", help="go on with the block as it is, after the rest was trained further")
     options = parser.parse_args()
     processes = Processes()
     settings = configuration.load(options.config, options.set)
@@ -114,8 +115,9 @@ def main():
     model = StyleRes(checkpoint["config"]["model"], list(learned_edits(checkpoint)))
     model.load_state_dict(checkpoint["ema"], strict=False)      # a model file has no counters of BatchNorm
     model.eval().requires_grad_(False)
-    torch.nn.init.zeros_(model.synthesis.block(model.config["resolution"]).torgb.weight)
-    torch.nn.init.zeros_(model.synthesis.block(model.config["resolution"]).torgb.bias)
+    if not options.keep:
+        torch.nn.init.zeros_(model.synthesis.block(model.config["resolution"]).torgb.weight)
+        torch.nn.init.zeros_(model.synthesis.block(model.config["resolution"]).torgb.bias)
     for parameter in block_parameters(model):
         parameter.requires_grad_(True)
     cuts = Cuts(model, options.data, slice(processes.rank, None, processes.world))
