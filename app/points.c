@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define REACH 22 /* of a handle, for fingers: logical pixels */
+#define NEAR  10 /* the same while points are placed: the next one may be close to the one before */
 #define LEAP  10 /* of an arrow key with Shift */
 
 struct _LkPoints {
@@ -123,7 +124,7 @@ void lk_points_set_view(LkPoints *points, const graphene_rect_t *bounds, guint p
 /* The nearest one in reach; -1: none. */
 static int handle_at(LkPoints *points, double x, double y)
 {
-    double nearest = REACH;
+    double nearest = points->n_placed < LK_N_POINTS ? NEAR : REACH;
     int handle = -1;
 
     for (guint i = 0; i < points->n_placed; i++) {

@@ -191,7 +191,10 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
         lk_window_offer_placing(window, opening->file);
         return;
     }
-    if (!lk_window_has_photo(window))
+    /* Where a face was placed by hand, the canvas shows the photo that is not to be opened after all. */
+    if (lk_window_has_photo(window))
+        lk_window_show_picture(window);
+    else
         lk_canvas_set_photo(window->canvas, NULL);
     if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         lk_window_show_error(window, _("The Photo Cannot Be Opened"), error->message, FALSE);

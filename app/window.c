@@ -87,8 +87,13 @@ void lk_window_show_face(LkWindow *window)
     guint n = lk_model_n_directions(lk_session_get_model(window->session));
     g_autofree float *neutral = read_values(window, lk_session_get_neutral);
     g_autofree float *values = read_values(window, lk_session_get_value);
-    gpointer *history = &g_ptr_array_index(window->histories, lk_session_get_face(window->session));
+    guint face = lk_session_get_face(window->session);
+    gpointer *history;
 
+    /* One that was placed by hand comes after those that were there. */
+    if (window->histories->len <= face)
+        g_ptr_array_set_size(window->histories, (int)face + 1);
+    history = &g_ptr_array_index(window->histories, face);
     if (*history == NULL)
         *history = lk_history_new(n, values);
     window->history = *history;

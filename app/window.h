@@ -6,7 +6,8 @@
  * Actions, also over D-Bus where GtkApplication exports them: win.open, win.open-sample, win.save, win.save-as,
  * win.save-to (string: path), win.export, win.export-to (string: path), win.undo, win.redo, win.reset, win.compare (boolean state), win.zoom-*, win.show-panel,
  * win.search, win.inversion (string state: styleres or e4e), win.model (byte string state: path, or empty for the built-in
- * one), win.choose-model, win.import, win.import-folder,
+ * one), win.choose-model, win.next-face, win.place-face and, while a face is placed, win.place-all, win.place-done and
+ * win.place-cancel, win.import, win.import-folder,
  * win.import-from (string: path), win.cancel-import.
  */
 #pragma once

@@ -428,6 +428,64 @@ static void test_points(void)
     g_assert_cmpfloat(sum / n, <=, 0.06);
 }
 
+/* Largest distance of a corner of one square from the other's, in parts of the half side. */
+static double distance_of(const LkQuad *a, const LkQuad *b)
+{
+    double largest = 0.0;
+
+    for (int s = -1; s <= 1; s += 2)
+        for (int t = -1; t <= 1; t += 2)
+            largest =
+                MAX(largest,
+                    hypot(a->centre[0] - b->centre[0] + s * (a->x[0] - b->x[0]) + t * (a->y[0] - b->y[0]),
+                          a->centre[1] - b->centre[1] + s * (a->x[1] - b->x[1]) + t * (a->y[1] - b->y[1])));
+    return largest / hypot(a->x[0], a->x[1]);
+}
+
+/* To whole pixels, as a click is. */
+static void click_between(const LkFace *face, guint first, guint last, double point[2])
+{
+    for (guint i = 0; i < 2; i++)
+        point[i] = floor((face->landmarks[first][i] + face->landmarks[last][i]) / 2) + 0.5;
+}
+
+/* A face that is placed by hand is cut out as one that is found: exactly so with the landmarks' own means, and nearly with the
+ * eyes where a person points at them, in the middle between their corners. */
+static void test_by_hand(void)
+{
+    static const char *const names[] = {"portrait-1.jpg", "portrait-2.jpg", "portrait-3.jpg"};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkFaceFinder) finder = lk_face_finder_new(gpu, &error);
+
+    g_assert_no_error(error);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(g_getenv("LIKENESS_DATA"), "samples", names[i], NULL);
+        g_autoptr(LkPhoto) photo = lk_photo_open(path, &error);
+        g_assert_no_error(error);
+        g_autoptr(GArray) faces = lk_face_finder_find(finder, photo, NULL, &error);
+        g_assert_no_error(error);
+        const LkFace *face = &g_array_index(faces, LkFace, 0);
+        const LkQuad found = lk_quad_from_landmarks(face->landmarks);
+        LkQuad placed;
+        double eyes[2][2], mouth[2][2];
+
+        mean_landmark(face, 36, 42, eyes[0]);
+        mean_landmark(face, 42, 48, eyes[1]);
+        mean_landmark(face, 48, 49, mouth[0]);
+        mean_landmark(face, 54, 55, mouth[1]);
+        g_assert_true(lk_quad_from_points(eyes, mouth, &placed));
+        g_assert_cmpfloat(distance_of(&found, &placed), <, 1e-9);
+        click_between(face, 36, 39, eyes[0]);
+        click_between(face, 42, 45, eyes[1]);
+        click_between(face, 48, 48, mouth[0]);
+        click_between(face, 54, 54, mouth[1]);
+        g_assert_true(lk_quad_from_points(eyes, mouth, &placed));
+        g_test_message("%s: a corner is off by %.2f %% of the half side", names[i],
+                       100.0 * distance_of(&found, &placed));
+        g_assert_cmpfloat(distance_of(&found, &placed), <, 0.03);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
@@ -450,6 +508,7 @@ int main(int argc, char **argv)
     g_test_add_func("/faces/textures", test_textures);
     g_test_add_func("/faces/portraits", test_portraits);
     g_test_add_func("/faces/points", test_points);
+    g_test_add_func("/faces/by-hand", test_by_hand);
     status = g_test_run();
     g_assert_cmpuint(lk_gpu_n_messages(gpu), ==, 0);
     lk_gpu_free(gpu);

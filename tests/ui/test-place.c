@@ -115,6 +115,26 @@ static void test_offered(void)
     g_assert_true(gtk_widget_get_sensitive(GTK_WIDGET(panel)));
 }
 
+/* What was open is shown again where the opening is given up, after its face was placed. */
+static void test_given_up(void)
+{
+    LkPhoto *before = lk_session_get_photo(session());
+
+    open_path(faceless);
+    answer_question("Place by Hand");
+    PROBE_WAIT(points() != NULL, 10);
+    g_assert_false(is_settled());
+    for (guint i = 0; i < LK_N_POINTS; i++)
+        click_at(places[i]);
+    PROBE_WAIT(can("place-done"), 10);
+    g_action_group_activate_action(G_ACTION_GROUP(window), "place-done", NULL);
+    g_assert_cmpint(lk_session_get_state(session()), ==, LK_SESSION_OPENING);
+    g_action_group_activate_action(G_ACTION_GROUP(window), "cancel", NULL);
+    PROBE_WAIT(is_ready(), PICTURE);
+    g_assert_true(lk_session_get_photo(session()) == before);
+    PROBE_WAIT(is_settled(), PICTURE);
+}
+
 static void test_clicked(void)
 {
     LkPhoto *before = lk_session_get_photo(session());
@@ -175,9 +195,11 @@ static void test_keyboard(void)
     assert_quad(lk_session_get_quads(session(), &(guint){0}) + 1, &before, 1e-6);
     g_assert_true(slider_is(0, 0));
     g_assert_nonnull(find_message("face 2 of 2"));
+    g_assert_false(can("undo"));
     type_with(GDK_KEY_Control_L, GDK_KEY_Page_Down);
     PROBE_WAIT(lk_session_get_face(session()) == 0 && is_ready(), PICTURE);
     g_assert_true(slider_is(0, value));
+    g_assert_true(can("undo"));
 }
 
 /* Handles are moved, the photo under them too, and what cannot be a face is not taken for one. */
@@ -248,6 +270,7 @@ int main(int argc, char **argv)
     g_assert_true(lk_photo_save_png(photo, faceless, NULL));
     arguments[3] = sample = lk_sample_path();
     g_test_add_func("/place/offered", test_offered);
+    g_test_add_func("/place/given-up", test_given_up);
     g_test_add_func("/place/clicked", test_clicked);
     g_test_add_func("/place/keyboard", test_keyboard);
     g_test_add_func("/place/moved", test_moved);
