@@ -27,7 +27,7 @@ static const char *describe_step(LkPoints *points)
     if (n < LK_N_POINTS)
         return _(steps[n]);
     return lk_points_get_quad(points, &quad)
-               ? _("Move the points until they fit, then go on")
+               ? _("Move the points until they fit, then choose Done")
                : _("No face has its eyes and mouth like that: the first two points are the eyes");
 }
 
