@@ -27,7 +27,7 @@ struct _LkPoints {
 
 G_DEFINE_FINAL_TYPE(LkPoints, lk_points, GTK_TYPE_WIDGET)
 
-enum { CHANGED, CONFIRMED, CANCELLED, N_SIGNALS };
+enum { CHANGED, CONFIRMED, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 /* ---- places -------------------------------------------------------------------------------------- */
@@ -206,9 +206,6 @@ static gboolean on_key(GtkEventControllerKey *keys, guint key, guint code, GdkMo
     case GDK_KEY_ISO_Enter:
         g_signal_emit(points, signals[CONFIRMED], 0);
         return GDK_EVENT_STOP;
-    case GDK_KEY_Escape:
-        g_signal_emit(points, signals[CANCELLED], 0);
-        return GDK_EVENT_STOP;
     default:
         return GDK_EVENT_PROPAGATE;
     }
@@ -278,7 +275,7 @@ static void lk_points_dispose(GObject *object)
 
 static void lk_points_class_init(LkPointsClass *klass)
 {
-    static const char *const names[N_SIGNALS] = {"changed", "confirmed", "cancelled"};
+    static const char *const names[N_SIGNALS] = {"changed", "confirmed"};
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
 
     G_OBJECT_CLASS(klass)->dispose = lk_points_dispose;

@@ -17,7 +17,7 @@ enum { LK_N_POINTS = 4 }; /* two eyes, two corners of the mouth, in this order *
 #define LK_TYPE_POINTS (lk_points_get_type())
 G_DECLARE_FINAL_TYPE(LkPoints, lk_points, LK, POINTS, GtkWidget)
 
-/* Signals: "changed" (): a point was placed or moved; "confirmed" (): Enter; "cancelled" (): Escape. */
+/* Signals: "changed" (): a point was placed or moved; "confirmed" (): Enter. */
 GtkWidget *lk_points_new(void);
 
 /* Where the photo is, in the widget's logical pixels, and its size in its own. */

@@ -41,7 +41,8 @@ gboolean lk_window_can_place_done(LkWindow *window)
 {
     LkQuad quad;
 
-    return window->placing != NULL && lk_points_get_quad(window->placing->points, &quad);
+    return window->placing != NULL && lk_session_get_state(window->session) != LK_SESSION_OPENING &&
+           lk_points_get_quad(window->placing->points, &quad);
 }
 
 void lk_window_forget_placing(LkWindow *window)
@@ -98,8 +99,6 @@ static void start_placing(LkWindow *window, GFile *file)
                             G_CONNECT_SWAPPED);
     g_signal_connect_object(window->placing->points, "confirmed", G_CALLBACK(finish), window,
                             G_CONNECT_SWAPPED);
-    g_signal_connect_object(window->placing->points, "cancelled", G_CALLBACK(lk_window_stop_placing), window,
-                            G_CONNECT_SWAPPED);
     gtk_stack_set_visible_child_name(window->pages, "editor");
     gtk_widget_set_visible(GTK_WIDGET(window->placing_bar), TRUE);
     gtk_revealer_set_reveal_child(window->placing_bar, TRUE);
@@ -129,7 +128,9 @@ static void on_decoded(GObject *source, GAsyncResult *result, gpointer data)
     if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session == NULL)
         return;
     if (photo == NULL) {
-        lk_window_show_message(window, error->message);
+        /* Cancelled: by what is opened instead. */
+        if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+            lk_window_show_message(window, error->message);
         return;
     }
     lk_window_stop_placing(window);
@@ -143,7 +144,9 @@ static void on_offer_answered(AdwMessageDialog *dialog, const char *response, Lk
     g_autoptr(GTask) task = NULL;
 
     if (g_str_equal(response, "place")) {
-        task = g_task_new(window, NULL, on_decoded, NULL);
+        g_clear_object(&window->cancellable);
+        window->cancellable = g_cancellable_new();
+        task = g_task_new(window, window->cancellable, on_decoded, NULL);
         g_task_set_source_tag(task, on_offer_answered);
         g_task_set_task_data(task, g_object_ref(file), g_object_unref);
         g_task_run_in_thread(task, decode);

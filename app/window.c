@@ -271,6 +271,10 @@ static gboolean is_typing(LkWindow *window)
 static gboolean on_key_pressed(GtkEventControllerKey *keys, guint key, guint code, GdkModifierType state,
                                LkWindow *window)
 {
+    if (key == GDK_KEY_Escape && window->placing != NULL) {
+        lk_window_stop_placing(window);
+        return GDK_EVENT_STOP;
+    }
     if (!is_compare_key(key, state) || !lk_window_has_photo(window) || is_typing(window))
         return GDK_EVENT_PROPAGATE;
     set_comparing(window, TRUE);
