@@ -9,6 +9,8 @@ typedef struct {
     gpointer data;
 } Band;
 
+static guint n_threads_set;
+
 static gpointer run(gpointer data)
 {
     const Band *band = data;
@@ -19,7 +21,8 @@ static gpointer run(gpointer data)
 
 void lk_bands(guint n_rows, guint least, LkBandFunc func, gpointer data)
 {
-    const guint n = CLAMP(n_rows / MAX(least, 1), 1, MIN(g_get_num_processors(), MAX_BANDS));
+    const guint set = (guint)g_atomic_int_get(&n_threads_set), most = set ? set : g_get_num_processors();
+    const guint n = CLAMP(n_rows / MAX(least, 1), 1, MIN(most, MAX_BANDS));
     GThread *threads[MAX_BANDS] = {NULL};
     Band bands[MAX_BANDS];
 
@@ -36,4 +39,9 @@ void lk_bands(guint n_rows, guint least, LkBandFunc func, gpointer data)
     for (guint i = 1; i < n; i++)
         if (threads[i] != NULL)
             g_thread_join(threads[i]);
+}
+
+void lk_bands_set_threads(guint n_threads)
+{
+    g_atomic_int_set(&n_threads_set, n_threads);
 }

@@ -14,4 +14,7 @@ typedef void (*LkBandFunc)(guint first, guint end, gpointer data);
  * `least` rows each; returns when all are done. Rows must not depend on each other. */
 void lk_bands(guint n_rows, guint least, LkBandFunc func, gpointer data);
 
+/* Threads of one call from now on, the caller's included; 0: one for each processor, as at first. For tests. */
+void lk_bands_set_threads(guint n_threads);
+
 G_END_DECLS

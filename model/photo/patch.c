@@ -49,7 +49,7 @@
 #define STRIP 64
 
 /* Rows that are worth a thread. */
-#define BAND 128
+#define BAND 64
 
 /* Values below are rounding left by the blur. */
 #define NOTHING (1.0f / 256)
@@ -65,7 +65,7 @@ struct _LkPatcher {
 };
 
 /* The same for side x side values. */
-static LkVec4 sample(const LkVec4 *values, int side, float x, float y)
+static inline LkVec4 sample(const LkVec4 *values, int side, float x, float y)
 {
     int left, top, right, next;
     LkVec4 a, b;
@@ -143,20 +143,25 @@ static LkPhoto *fit(LkPhoto *picture, const LkQuad *quad)
                                : lk_photo_ref(picture);
 }
 
-/* A picture's red, green and blue, and below them the largest channel's difference to the inversion, as means over the grid's
- * cells. */
-static float *new_planes(const LkPatcher *patcher, const LkPhoto *picture)
-{
-    const guint side = lk_photo_width(picture), grid = patcher->grid, n = grid * grid;
-    const guint8 *from = lk_photo_pixels(patcher->base), *to = lk_photo_pixels(picture);
-    g_autofree guint *cell = g_new(guint, side), *count = g_new0(guint, grid);
-    float *planes = g_new0(float, 4 * (gsize)n);
+/* A picture's pixels become means over the grid's cells. */
+typedef struct {
+    const guint8 *from, *to; /* the inversion; the picture */
+    guint side, grid;
+    guint *cell;   /* a column's or row's cell */
+    guint *starts; /* grid + 1: a cell's first column or row */
+    float *planes;
+} Means;
 
-    for (guint i = 0; i < side; i++)
-        count[cell[i] = (guint)((guint64)i * grid / side)]++;
-    for (guint y = 0; y < side; y++) {
+static void add_rows(const Means *means, guint cell)
+{
+    const guint side = means->side, n = means->grid * means->grid;
+    const gsize first = (gsize)means->starts[cell] * side * 4;
+    const guint8 *from = means->from + first, *to = means->to + first;
+    float *planes = means->planes + cell * means->grid;
+
+    for (guint y = means->starts[cell]; y < means->starts[cell + 1]; y++) {
         for (guint x = 0; x < side; x++, from += 4, to += 4) {
-            float *at = planes + cell[y] * grid + cell[x];
+            float *at = planes + means->cell[x];
             int r = ABS(to[0] - from[0]), g = ABS(to[1] - from[1]), b = ABS(to[2] - from[2]);
 
             at[0] += (float)to[0];
@@ -165,8 +170,38 @@ static float *new_planes(const LkPatcher *patcher, const LkPhoto *picture)
             at[3 * n] += (float)MAX(r, MAX(g, b));
         }
     }
-    for (guint i = 0; i < 4 * n; i++)
-        planes[i] /= (float)(count[i % n / grid] * count[i % grid]);
+}
+
+static void measure_cells(guint first, guint end, gpointer data)
+{
+    const Means *means = data;
+    const guint grid = means->grid, n = grid * grid, *starts = means->starts;
+
+    for (guint v = first; v < end; v++) {
+        add_rows(means, v);
+        for (guint i = 0; i < 4 * grid; i++) {
+            const guint u = i % grid;
+
+            means->planes[i / grid * n + v * grid + u] /=
+                (float)((starts[v + 1] - starts[v]) * (starts[u + 1] - starts[u]));
+        }
+    }
+}
+
+/* A picture's red, green and blue, and below them the largest channel's difference to the inversion, as means over the grid's
+ * cells. */
+static float *new_planes(const LkPatcher *patcher, const LkPhoto *picture)
+{
+    const guint side = lk_photo_width(picture), grid = patcher->grid;
+    g_autofree guint *cell = g_new(guint, side), *starts = g_new(guint, grid + 1);
+    float *planes = g_new0(float, 4 * (gsize)grid * grid);
+    Means means = {
+        lk_photo_pixels(patcher->base), lk_photo_pixels(picture), side, grid, cell, starts, planes};
+
+    for (guint i = side; i-- > 0;)
+        starts[cell[i] = (guint)((guint64)i * grid / side)] = i;
+    starts[grid] = side;
+    lk_bands(grid, BAND, measure_cells, &means);
     return planes;
 }
 
@@ -326,30 +361,51 @@ static void scale_bounds(Field *field, double factor, guint side)
     field->bottom = (guint)MIN(side, ceil((field->bottom + 2.0) * factor));
 }
 
-static void fill_field(const LkPatcher *patcher, const LkPhoto *edited, const LkVec4 *cover, Field *field)
+/* What a field's rows are made of. */
+typedef struct {
+    const LkPatcher *patcher;
+    const LkVec4 *cover; /* on the grid */
+    const guint8 *edited;
+    Field *field;
+} Fields;
+
+static void fill_cells(const Fields *fields, guint v)
 {
-    const guint side = field->side, grid = patcher->grid;
+    const LkPatcher *patcher = fields->patcher;
+    const guint side = fields->field->side, grid = patcher->grid;
     const float scale = (float)grid / (float)side, unit = 2.0f / (float)grid;
     const double *right = patcher->quad.x, *below = patcher->quad.y;
     const LkPixels base = lk_pixels_of(patcher->base);
-    const guint8 *pixels = lk_photo_pixels(edited);
 
-    for (guint v = field->top; v < field->bottom; v++) {
-        for (guint u = field->left; u < field->right; u++) {
-            float x = ((float)u + 0.5f) * scale - 0.5f, y = ((float)v + 0.5f) * scale - 0.5f;
-            LkVec4 at = sample(cover, grid, x, y);
-            float m = at[0], b = at[1], across = at[2], down = at[3];
-            LkVec4 tone = sample(patcher->tone, grid, x - across, y - down);
-            LkVec4 inversion = lk_pixels_sample(&base, (float)u - across / scale, (float)v - down / scale);
-            LkVec4 to = lk_pixel_at(pixels + ((gsize)v * side + u) * 4);
+    for (guint u = fields->field->left; u < fields->field->right; u++) {
+        float x = ((float)u + 0.5f) * scale - 0.5f, y = ((float)v + 0.5f) * scale - 0.5f;
+        LkVec4 at = sample(fields->cover, grid, x, y);
+        float m = at[0], b = at[1], across = at[2], down = at[3];
+        LkVec4 tone = sample(patcher->tone, grid, x - across, y - down);
+        LkVec4 inversion = lk_pixels_sample(&base, (float)u - across / scale, (float)v - down / scale);
+        LkVec4 to = lk_pixel_at(fields->edited + ((gsize)v * side + u) * 4);
 
-            field->cells[(gsize)v * side + u] = (Cell){
-                .colour = to * m + tone * (m - b) - inversion * b,
-                .cover = {m, b, (across * (float)right[0] + down * (float)below[0]) * unit,
-                          (across * (float)right[1] + down * (float)below[1]) * unit},
-            };
-        }
+        fields->field->cells[(gsize)v * side + u] = (Cell){
+            .colour = to * m + tone * (m - b) - inversion * b,
+            .cover = {m, b, (across * (float)right[0] + down * (float)below[0]) * unit,
+                      (across * (float)right[1] + down * (float)below[1]) * unit},
+        };
     }
+}
+
+static void fill_field_rows(guint first, guint end, gpointer data)
+{
+    const Fields *fields = data;
+
+    for (guint v = first; v < end; v++)
+        fill_cells(fields, fields->field->top + v);
+}
+
+static void fill_field(const LkPatcher *patcher, const LkPhoto *edited, const LkVec4 *cover, Field *field)
+{
+    Fields fields = {patcher, cover, lk_photo_pixels(edited), field};
+
+    lk_bands(field->bottom - field->top, BAND, fill_field_rows, &fields);
 }
 
 /* Four samples to the value a quarter behind the second: bicubic, a = -0.5. */
@@ -364,17 +420,55 @@ static Cell quarter_cell(const Cell *a, const Cell *b, const Cell *c, const Cell
                   quarter(a->cover, b->cover, c->cover, d->cover)};
 }
 
-/* Line from, whose values lie step apart, twice as finely; first to end are its values that are wanted. */
-static void double_line(const Cell *from, gsize step, guint n, guint first, guint end, Cell *to,
-                        gsize to_step)
-{
-    for (guint i = first; i < end; i++) {
-        const Cell *a = from + (i >= 2 ? i - 2 : 0) * step, *b = from + (i >= 1 ? i - 1 : 0) * step;
-        const Cell *c = from + i * step, *d = from + MIN(i + 1, n - 1) * step,
-                   *e = from + MIN(i + 2, n - 1) * step;
+/* The i-th of n cells that lie step apart, in the middle of its neighbours. */
+typedef struct {
+    const Cell *a, *b, *c, *d, *e;
+} Around;
 
-        to[2 * i * to_step] = quarter_cell(d, c, b, a);
-        to[(2 * i + 1) * to_step] = quarter_cell(b, c, d, e);
+static Around around(const Cell *from, gsize step, guint n, guint i)
+{
+    return (Around){from + (i >= 2 ? i - 2 : 0) * step, from + (i >= 1 ? i - 1 : 0) * step, from + i * step,
+                    from + MIN(i + 1, n - 1) * step, from + MIN(i + 2, n - 1) * step};
+}
+
+/* A field on its way to twice as many points: first along its rows, then along its columns. */
+typedef struct {
+    const Field *field;
+    Cell *wide, *fine;
+} Doubling;
+
+static void double_rows(guint first, guint end, gpointer data)
+{
+    const Doubling *doubling = data;
+    const Field *field = doubling->field;
+
+    for (guint v = field->top + first; v < field->top + end; v++) {
+        const Cell *from = field->cells + (gsize)v * field->side;
+        Cell *to = doubling->wide + (gsize)v * 2 * field->side;
+
+        for (guint i = field->left; i < field->right; i++) {
+            const Around at = around(from, 1, field->side, i);
+
+            to[2 * i] = quarter_cell(at.d, at.c, at.b, at.a);
+            to[2 * i + 1] = quarter_cell(at.b, at.c, at.d, at.e);
+        }
+    }
+}
+
+static void double_columns(guint first, guint end, gpointer data)
+{
+    const Doubling *doubling = data;
+    const Field *field = doubling->field;
+    const gsize doubled = 2 * (gsize)field->side;
+
+    for (guint i = field->top + first; i < field->top + end; i++) {
+        const Around at = around(doubling->wide, doubled, field->side, i);
+        Cell *upper = doubling->fine + 2 * i * doubled, *lower = upper + doubled;
+
+        for (guint u = 2 * field->left; u < 2 * field->right; u++) {
+            upper[u] = quarter_cell(at.d + u, at.c + u, at.b + u, at.a + u);
+            lower[u] = quarter_cell(at.b + u, at.c + u, at.d + u, at.e + u);
+        }
     }
 }
 
@@ -384,12 +478,10 @@ static void double_field(Field *field)
     const guint side = field->side, doubled = 2 * side;
     g_autofree Cell *wide = g_new0(Cell, (gsize)side * doubled);
     Cell *fine = g_new0(Cell, (gsize)doubled * doubled);
+    Doubling doubling = {field, wide, fine};
 
-    for (guint v = field->top; v < field->bottom; v++)
-        double_line(field->cells + (gsize)v * side, 1, side, field->left, field->right,
-                    wide + (gsize)v * doubled, 1);
-    for (guint u = 2 * field->left; u < 2 * field->right; u++)
-        double_line(wide + u, doubled, side, field->top, field->bottom, fine + u, doubled);
+    lk_bands(field->bottom - field->top, BAND, double_rows, &doubling);
+    lk_bands(field->bottom - field->top, BAND, double_columns, &doubling);
     g_free(field->cells);
     *field = (Field){doubled, 2 * field->left, 2 * field->top, 2 * field->right, 2 * field->bottom, fine};
 }

@@ -6,20 +6,38 @@
 
 #include <math.h>
 
-static void box_rows(const float *from, float *to, int width, int height, int radius)
+/* Rows summed at a time: a sum waits for the one before it, but not for another row's. */
+#define ROWS 8
+
+/* n is known where this is called, so that all sums stay in registers. */
+static inline __attribute__((always_inline)) void box_some_rows(const float *from, float *to, int width,
+                                                                int n, int radius)
 {
     const float weight = 1.0f / (float)(2 * radius + 1);
+    float sum[ROWS] = {0.0f};
 
-    for (int y = 0; y < height; y++, from += width, to += width) {
-        float sum = 0.0f;
+    for (int x = -radius; x <= radius; x++)
+        for (int k = 0; k < n; k++)
+            sum[k] += from[k * width + CLAMP(x, 0, width - 1)];
+    for (int x = 0; x < width; x++) {
+        const float *in = from + MIN(x + radius + 1, width - 1), *out = from + MAX(x - radius, 0);
 
-        for (int x = -radius; x <= radius; x++)
-            sum += from[CLAMP(x, 0, width - 1)];
-        for (int x = 0; x < width; x++) {
-            to[x] = sum * weight;
-            sum += from[MIN(x + radius + 1, width - 1)] - from[MAX(x - radius, 0)];
+#pragma GCC unroll 8
+        for (int k = 0; k < n; k++) {
+            to[k * width + x] = sum[k] * weight;
+            sum[k] += in[k * width] - out[k * width];
         }
     }
+}
+
+static void box_rows(const float *from, float *to, int width, int height, int radius)
+{
+    int y = 0;
+
+    for (; y + ROWS <= height; y += ROWS)
+        box_some_rows(from + (gsize)y * width, to + (gsize)y * width, width, ROWS, radius);
+    for (; y < height; y++)
+        box_some_rows(from + (gsize)y * width, to + (gsize)y * width, width, 1, radius);
 }
 
 static void box_columns(const float *from, float *to, int width, int height, int radius)
@@ -65,24 +83,6 @@ void lk_plane_gaussian(float *plane, guint width, guint height, double sigma)
         box_rows(plane, other, (int)width, (int)height, radius);
         box_columns(other, plane, (int)width, (int)height, radius);
     }
-}
-
-float lk_plane_sample(const float *plane, guint side, float x, float y)
-{
-    float limit = (float)(side - 1);
-    guint left, top, right, next;
-    float upper, lower;
-
-    x = CLAMP(x, 0.0f, limit);
-    y = CLAMP(y, 0.0f, limit);
-    left = (guint)x;
-    top = (guint)y;
-    right = MIN(left + 1, side - 1);
-    next = MIN(top + 1, side - 1) * side;
-    upper =
-        plane[top * side + left] + (plane[top * side + right] - plane[top * side + left]) * (x - (float)left);
-    lower = plane[next + left] + (plane[next + right] - plane[next + left]) * (x - (float)left);
-    return upper + (lower - upper) * (y - (float)top);
 }
 
 void lk_plane_stretch(const float *from, guint from_side, float *to, guint side)

@@ -6,6 +6,7 @@
  */
 #include "resize.h"
 
+#include "bands.h"
 #include "photo-private.h"
 
 #include <math.h>
@@ -108,36 +109,66 @@ static void filter_pixel(const guint8 *from, gsize step, const gint32 *weights, 
         to[c] = to_byte(sum[c]);
 }
 
+/* Rows that are worth a thread. */
+#define BAND 64
+
+/* One direction's pass over a picture. */
+typedef struct {
+    const guint8 *from;
+    gsize from_stride; /* bytes from row to row */
+    const Kernel *kernel;
+    guint width; /* of what it makes */
+    guint8 *to;
+} Pass;
+
+static void resize_some_rows(guint first, guint end, gpointer data)
+{
+    const Pass *pass = data;
+    const Kernel *kernel = pass->kernel;
+    guint8 *to = pass->to + (gsize)first * pass->width * 4;
+
+    for (guint y = first; y < end; y++) {
+        const guint8 *row = pass->from + y * pass->from_stride;
+
+        for (guint x = 0; x < pass->width; x++, to += 4)
+            filter_pixel(row + (gsize)kernel->first[x] * 4, 4, kernel->weights + (gsize)x * kernel->stride,
+                         kernel->n[x], to);
+    }
+}
+
 /* Rows of from_width pixels become rows of width pixels. */
 static guint8 *resize_rows(const guint8 *from, guint from_width, const Kernel *kernel, guint width,
                            guint height)
 {
-    guint8 *pixels = g_malloc((gsize)width * height * 4), *to = pixels;
+    Pass pass = {from, (gsize)from_width * 4, kernel, width, g_malloc((gsize)width * height * 4)};
 
-    for (guint y = 0; y < height; y++) {
-        const guint8 *row = from + (gsize)y * from_width * 4;
-
-        for (guint x = 0; x < width; x++, to += 4)
-            filter_pixel(row + (gsize)kernel->first[x] * 4, 4, kernel->weights + (gsize)x * kernel->stride,
-                         kernel->n[x], to);
-    }
-    return pixels;
+    lk_bands(height, BAND, resize_some_rows, &pass);
+    return pass.to;
 }
 
-/* from begins with row top. */
-static guint8 *resize_columns(const guint8 *from, guint top, const Kernel *kernel, guint width, guint height)
+static void resize_some_columns(guint first, guint end, gpointer data)
 {
-    gsize stride = (gsize)width * 4;
-    guint8 *pixels = g_malloc(stride * height), *to = pixels;
+    const Pass *pass = data;
+    const Kernel *kernel = pass->kernel;
+    guint8 *to = pass->to + (gsize)first * pass->width * 4;
 
-    for (guint y = 0; y < height; y++) {
-        const guint8 *row = from + (kernel->first[y] - top) * stride;
+    for (guint y = first; y < end; y++) {
+        const guint8 *row = pass->from + (kernel->first[y] - kernel->first[0]) * pass->from_stride;
 
-        for (guint x = 0; x < width; x++, to += 4)
-            filter_pixel(row + (gsize)x * 4, stride, kernel->weights + (gsize)y * kernel->stride,
+        for (guint x = 0; x < pass->width; x++, to += 4)
+            filter_pixel(row + (gsize)x * 4, pass->from_stride, kernel->weights + (gsize)y * kernel->stride,
                          kernel->n[y], to);
     }
-    return pixels;
+}
+
+/* from begins with the first row that the kernel looks at. */
+static guint8 *resize_columns(const guint8 *from, const Kernel *kernel, guint width, guint height)
+{
+    const gsize stride = (gsize)width * 4;
+    Pass pass = {from, stride, kernel, width, g_malloc(stride * height)};
+
+    lk_bands(height, BAND, resize_some_columns, &pass);
+    return pass.to;
 }
 
 /* The inputs that a kernel's positions look at. */
@@ -168,7 +199,7 @@ LkPhoto *lk_photo_resize_cut(const LkPhoto *cut, guint left, guint top, const Lk
     kernel_reach(&down, part_height, &first, &end);
     wide = resize_rows(lk_photo_pixels(cut) + (gsize)(first - top) * cut_width * 4, cut_width, &across,
                        part_width, end - first);
-    pixels = resize_columns(wide, first, &down, part_width, part_height);
+    pixels = resize_columns(wide, &down, part_width, part_height);
     kernel_clear(&across);
     kernel_clear(&down);
     return lk_photo_new_take(part_width, part_height, pixels);

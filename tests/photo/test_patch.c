@@ -2,6 +2,7 @@
  *
  * What an edit changes in a photo, on pictures whose right answer is known.
  */
+#include "bands.h"
 #include "flow.h"
 #include "patch.h"
 #include "pictures.h"
@@ -299,6 +300,38 @@ static void test_several(void)
     g_assert_cmpint(test_pixel(both, 350, 290)[1], >, test_pixel(photo, 350, 290)[1] + 40);
 }
 
+/* However many threads share the work, not a bit is different. */
+static void test_threads(void)
+{
+    static const LkQuad small = {{300.0, 280.0}, {20.0, 3.0}, {-3.0, 20.0}};
+    static const LkQuad *const quads[] = {&turned, &cut_off, &straight, &small};
+    g_autoptr(LkPhoto) photo = sharp_photo();
+
+    for (guint i = 0; i < G_N_ELEMENTS(quads); i++) {
+        LkQuad from = *quads[i];
+        g_autoptr(LkPhoto) inversion = lk_crop(photo, quads[i], NET), moved = NULL, edited = NULL;
+        g_autoptr(LkPatch) alone = NULL;
+
+        from.centre[0] -= 0.03 * hypot(from.x[0], from.x[1]);
+        moved = lk_crop(photo, &from, NET);
+        edited = with(moved, tone);
+        lk_bands_set_threads(1);
+        alone = lk_patch_new(photo, quads[i], inversion, edited, 0.7);
+        g_assert_cmpuint(alone->width, >, 0);
+        for (guint n = 2; n < 8; n += 2) {
+            g_autoptr(LkPatch) shared = NULL;
+
+            lk_bands_set_threads(n);
+            shared = lk_patch_new(photo, quads[i], inversion, edited, 0.7);
+            g_assert_cmpuint(shared->width, ==, alone->width);
+            g_assert_cmpuint(shared->height, ==, alone->height);
+            g_assert_cmpmem(shared->change, (gsize)shared->width * shared->height * 12, alone->change,
+                            (gsize)alone->width * alone->height * 12);
+        }
+    }
+    lk_bands_set_threads(0);
+}
+
 /* Squares far away, without area or larger than the photo do no harm. */
 static void test_odd_squares(void)
 {
@@ -333,6 +366,7 @@ int main(int argc, char **argv)
     g_test_add_func("/patch/motion", test_motion);
     g_test_add_func("/patch/flow", test_flow);
     g_test_add_func("/patch/several", test_several);
+    g_test_add_func("/patch/threads", test_threads);
     g_test_add_func("/patch/odd-squares", test_odd_squares);
     return g_test_run();
 }
