@@ -222,11 +222,12 @@ static gboolean read_all(gpointer data)
 LkMetadata *lk_metadata_read(GBytes *file)
 {
     LkMetadata *metadata = g_new0(LkMetadata, 1);
+    g_autoptr(GBytes) clear = lk_png_with_one_exif(file);
 
     metadata->orientation = 1;
     initialise_once();
     g_mutex_lock(&lock);
-    if (!lk_guard(read_all, &(Reading){metadata, file}))
+    if (!lk_guard(read_all, &(Reading){metadata, clear}))
         forget(metadata);
     g_mutex_unlock(&lock);
     return metadata;
@@ -323,7 +324,18 @@ typedef struct {
     GExiv2Metadata *metadata;
     const char *path;
     GBytes *thumbnail;
+    LkPlaceExif place_exif;
 } Writing;
+
+static gboolean place_exif(const Writing *writing)
+{
+    g_autoptr(GBytes) exif = NULL;
+
+    if (!writing->place_exif || !gexiv2_metadata_has_exif(writing->metadata))
+        return TRUE;
+    exif = gexiv2_metadata_get_exif_data(writing->metadata, GEXIV2_BYTE_ORDER_LITTLE, NULL);
+    return exif && (g_bytes_get_size(exif) == 0 || writing->place_exif(writing->path, exif));
+}
 
 static gboolean write_all(gpointer data)
 {
@@ -338,12 +350,14 @@ static gboolean write_all(gpointer data)
 
         gexiv2_metadata_try_set_exif_thumbnail_from_buffer(writing->metadata, jpeg, (gint)size, NULL);
     }
-    return gexiv2_metadata_save_file(writing->metadata, writing->path, NULL);
+    return gexiv2_metadata_save_file(writing->metadata, writing->path, NULL) && place_exif(writing);
 }
 
-gboolean lk_metadata_write(LkMetadata *metadata, const char *path, GBytes *thumbnail, gboolean strip_location)
+gboolean lk_metadata_write(LkMetadata *metadata, const char *path, GBytes *thumbnail, gboolean strip_location,
+                           LkPlaceExif place_exif_there)
 {
-    Writing writing = {strip_location ? metadata->placeless : metadata->whole, path, thumbnail};
+    Writing writing = {strip_location ? metadata->placeless : metadata->whole, path, thumbnail,
+                       place_exif_there};
     gboolean written;
 
     if (!writing.metadata)

@@ -31,10 +31,11 @@ typedef struct {
     LkEncode encode;
     LkIsWhole is_whole;
     const char *title;
+    LkPlaceExif place_exif;
 } Format;
 
 static const Format formats[] = {
-    [LK_FILE_PNG] = {"png", G_MAXINT32, 16, lk_png_encode, lk_png_is_whole, "PNG"},
+    [LK_FILE_PNG] = {"png", G_MAXINT32, 16, lk_png_encode, lk_png_is_whole, "PNG", lk_png_place_exif},
     [LK_FILE_JPEG] = {"jpg jpeg jpe", 65500, 8, lk_jpeg_encode, lk_jpeg_is_whole, "JPEG"},
     [LK_FILE_TIFF] = {"tif tiff", G_MAXINT32, 16, lk_tiff_encode, lk_tiff_is_whole, "TIFF"},
     [LK_FILE_WEBP] = {"webp", 16383, 8, lk_webp_encode, lk_webp_is_whole, "WebP"},
@@ -407,7 +408,7 @@ static gboolean write_metadata(const char *temporary, const char *name, gpointer
     const Finish *finish = data;
     const Format *format = &formats[finish->options->format];
     const gboolean written = lk_metadata_write(finish->original->metadata, temporary, finish->thumbnail,
-                                               finish->options->strip_location);
+                                               finish->options->strip_location, format->place_exif);
 
     if (!is_whole(temporary, format)) {
         errno = ENOSPC;

@@ -51,10 +51,10 @@ gboolean lk_file_format_from_path(const char *path, LkFileFormat *format);
  * to the last bit where format and depth can hold them. Grey stays grey (R = G = B in WebP). JPEG has no alpha: it shows the
  * photo on white.
  *
- * EXIF with the maker's notes, XMP, IPTC (not in WebP) and comments go along as far as exiv2 can write them; orientation and
- * dimensions are made right, an EXIF thumbnail is renewed, other previews (in XMP or TIFF's further directories) are left out;
- * one inside a maker's notes stays.
- * The resolution goes along, too, as EXIF or the format itself gives it (not into WebP, but for EXIF's).
+ * EXIF with the maker's notes (in PNG as its own chunk), XMP, IPTC (not in WebP) and comments go along as far as exiv2 can
+ * write them; orientation and dimensions are made right, an EXIF thumbnail is renewed, other previews (in XMP or TIFF's further
+ * directories) are left out; one inside a maker's notes stays. The resolution goes along, too, as EXIF or the format itself
+ * gives it (not into WebP, but for EXIF's).
  * strip_location leaves out the GPS directory, XMP's GPS tags, and the names of city, state, country and place in IPTC, XMP
  * and Panasonic's notes.
  *

@@ -144,9 +144,19 @@ LkResolution lk_metadata_resolution(const LkMetadata *metadata);
 /* The metadata become those of an upright sRGB or own-space picture of width x height. */
 void lk_metadata_set_upright(LkMetadata *metadata, guint width, guint height, gboolean now_srgb);
 
-/* Into a finished file. thumbnail: a JPEG, or NULL for none. FALSE where exiv2 failed, perhaps with errno. */
-gboolean lk_metadata_write(LkMetadata *metadata, const char *path, GBytes *thumbnail,
-                           gboolean strip_location);
+/* Puts EXIF, a TIFF structure, where a finished file is to have it, in place of exiv2's. FALSE where that failed; then the file
+ * is not whole. */
+typedef gboolean (*LkPlaceExif)(const char *path, GBytes *exif);
+gboolean lk_png_place_exif(const char *path, GBytes *exif);
+
+/* A PNG that has EXIF as a chunk and, older, as text, without the text: exiv2 would take all tags twice. Any other file as it
+ * is. */
+GBytes *lk_png_with_one_exif(GBytes *file);
+
+/* Into a finished file. thumbnail: a JPEG, or NULL for none. place_exif: NULL: exiv2 does. FALSE where exiv2 failed, perhaps
+ * with errno. */
+gboolean lk_metadata_write(LkMetadata *metadata, const char *path, GBytes *thumbnail, gboolean strip_location,
+                           LkPlaceExif place_exif);
 
 /* A file's bytes, if it may be a picture. */
 GBytes *lk_file_read(const char *path, const char *name, GError **error);

@@ -4,10 +4,15 @@
  */
 #include "photo-private.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <math.h>
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
+#include <unistd.h>
+#include <zlib.h>
 
 /* Photos hardly compress better at the slower levels. */
 #define COMPRESSION 4
@@ -248,6 +253,127 @@ gboolean lk_png_encode(const LkRows *rows, const LkExportOptions *options, FILE 
 
     png_destroy_write_struct(&png, &info);
     return done;
+}
+
+/* ---- EXIF ------------------------------------------------------------------------------------------------ */
+
+/* Length and kind before a chunk's data, and the checksum behind. */
+enum { SIGNATURE = 8, CHUNK_HEAD = 8, CHUNK_EXTRA = 12 };
+
+static guint32 get_be32(const guint8 *at)
+{
+    return (guint32)at[0] << 24 | (guint32)at[1] << 16 | (guint32)at[2] << 8 | at[3];
+}
+
+static void append_be32(GByteArray *bytes, guint32 value)
+{
+    value = GUINT32_TO_BE(value);
+    g_byte_array_append(bytes, (const guint8 *)&value, sizeof value);
+}
+
+typedef gboolean (*IsChunk)(const guint8 *chunk, gsize length);
+
+/* From before there was a chunk for EXIF; exiv2 still writes it. */
+static gboolean is_text_exif(const guint8 *chunk, gsize length)
+{
+    static const char keyword[] = "Raw profile type exif";
+
+    return length >= sizeof keyword &&
+           (memcmp(chunk + 4, "zTXt", 4) == 0 || memcmp(chunk + 4, "tEXt", 4) == 0) &&
+           memcmp(chunk + CHUNK_HEAD, keyword, sizeof keyword) == 0;
+}
+
+static gboolean is_exif(const guint8 *chunk, gsize length)
+{
+    return memcmp(chunk + 4, "eXIf", 4) == 0;
+}
+
+/* The place and whole size of the first such chunk from there on; FALSE: none. */
+static gboolean find_chunk(const guint8 *png, gsize size, IsChunk is_it, gsize *at, gsize *n)
+{
+    while (size >= CHUNK_EXTRA && *at <= size - CHUNK_EXTRA) {
+        const gsize length = get_be32(png + *at);
+
+        if (length > size - *at - CHUNK_EXTRA)
+            return FALSE;
+        *n = CHUNK_EXTRA + length;
+        if (is_it(png + *at, length))
+            return TRUE;
+        *at += *n;
+    }
+    return FALSE;
+}
+
+GBytes *lk_png_with_one_exif(GBytes *file)
+{
+    GByteArray *less;
+    gsize size, at = SIGNATURE, n, from = 0;
+    const guint8 *png = g_bytes_get_data(file, &size);
+
+    if (size < SIGNATURE || png_sig_cmp(png, 0, SIGNATURE) != 0 || !find_chunk(png, size, is_exif, &at, &n))
+        return g_bytes_ref(file);
+    at = SIGNATURE;
+    if (!find_chunk(png, size, is_text_exif, &at, &n))
+        return g_bytes_ref(file);
+    less = g_byte_array_new();
+    do {
+        g_byte_array_append(less, png + from, (guint)(at - from));
+        from = at += n;
+    } while (find_chunk(png, size, is_text_exif, &at, &n));
+    g_byte_array_append(less, png + from, (guint)(size - from));
+    return g_byte_array_free_to_bytes(less);
+}
+
+static GByteArray *exif_chunk(GBytes *exif)
+{
+    GByteArray *chunk = g_byte_array_new();
+    gsize size;
+    const guint8 *data = g_bytes_get_data(exif, &size);
+
+    append_be32(chunk, (guint32)size);
+    g_byte_array_append(chunk, (const guint8 *)"eXIf", 4);
+    g_byte_array_append(chunk, data, (guint)size);
+    append_be32(chunk, (guint32)crc32(0, chunk->data + 4, (uInt)size + 4));
+    return chunk;
+}
+
+static gboolean write_all(int fd, const guint8 *data, gsize size)
+{
+    for (gsize done = 0; done < size;) {
+        const gssize n = write(fd, data + done, size - done);
+
+        if (n < 0 && errno != EINTR)
+            return FALSE;
+        done += n > 0 ? (gsize)n : 0;
+    }
+    return TRUE;
+}
+
+/* What lies behind is kept in memory. */
+static gboolean replace_from(const char *path, gsize at, const GByteArray *chunk, const guint8 *rest,
+                             gsize n_rest)
+{
+    const int fd = g_open(path, O_WRONLY | O_CLOEXEC, 0);
+    gboolean done;
+
+    if (fd < 0)
+        return FALSE;
+    done = lseek(fd, (off_t)at, SEEK_SET) >= 0 && write_all(fd, chunk->data, chunk->len) &&
+           write_all(fd, rest, n_rest);
+    if (ftruncate(fd, done ? (off_t)(at + chunk->len + n_rest) : 0) != 0)
+        done = FALSE;
+    return close(fd) == 0 && done;
+}
+
+gboolean lk_png_place_exif(const char *path, GBytes *exif)
+{
+    g_autoptr(GByteArray) chunk = exif_chunk(exif);
+    g_autofree char *png = NULL;
+    gsize size, at = SIGNATURE, n;
+
+    return g_file_get_contents(path, &png, &size, NULL) &&
+           find_chunk((const guint8 *)png, size, is_text_exif, &at, &n) &&
+           replace_from(path, at, chunk, (const guint8 *)png + at + n, size - at - n);
 }
 
 gboolean lk_png_is_whole(GBytes *file)

@@ -295,6 +295,54 @@ def check_tags(path: Path, before: dict, after: dict, shape: tuple) -> None:
     assert (after[('ExifIFD', 'ExifImageWidth')], after[('ExifIFD', 'ExifImageHeight')]) == shape[1::-1], path
 
 
+def chunks(path: Path) -> list:
+    """A PNG's chunks, whose checksums must be right: [(kind, data)]."""
+    data, at, result = path.read_bytes(), 8, []
+    while at < len(data):
+        size, kind = struct.unpack('>I4s', data[at:at + 8])
+        body = data[at + 8:at + 8 + size]
+        assert data[at:at + 12 + size] == chunk(kind, body), (path, kind)
+        result.append((kind, body))
+        at += 12 + size
+    return result
+
+
+def exif_chunk(folder: Path) -> None:
+    """EXIF is in PNG's own chunk, once, before the pixels; read from there and from exiv2's text, the text dropped."""
+    pixels = pattern(3, 8)
+    exif = Image.Exif()
+    exif.update({0x010f: 'Maker', 0x0112: 6, 0x8298: 'nobody'})
+    sources = [folder / f'{name}.png' for name in ('own', 'text', 'both', 'none')]
+    pillow(pixels).save(sources[0], exif=exif)
+    pillow(pixels).save(sources[1])
+    exiv2(folder, TAGS + 'set Exif.Image.Orientation 6\n', [sources[1]])
+    data, extra = sources[0].read_bytes(), next(body for kind, body in chunks(sources[1]) if kind == b'zTXt')
+    sources[2].write_bytes(data[:33] + chunk(b'zTXt', extra) + data[33:])
+    write(sources[3], pixels, None)
+    assert [kind for kind, _ in chunks(sources[0])][1] == b'eXIf' and extra.startswith(b'Raw profile type exif\0')
+    for source in sources:
+        path = folder / f'{source.stem}-out.png'
+        resave('--patch', '0,0,0,0,0,0,0', source, path)
+        found = chunks(path)
+        kinds = [kind for kind, _ in found]
+        assert kinds.count(b'eXIf') == (source.stem != 'none'), (source, kinds)
+        assert not any(body.startswith(b'Raw profile type exif') for _, body in found), source
+        assert (read(path) == (pixels if source.stem == 'none' else UPRIGHT[6](pixels))).all(), source
+        if source.stem == 'none':
+            continue
+        assert kinds.index(b'eXIf') < kinds.index(b'IDAT') and (b'iTXt' in kinds) == (source.stem == 'text')
+        assert Image.open(path).getexif()[0x8298] == 'nobody'
+        shown = subprocess.run(['exiv2', '-Pkt', '-g', 'Exif.Image.Copyright', '-g', 'Exif.Image.Orientation', path],
+                               check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+        assert shown == ['Exif.Image.Orientation', 'top,', 'left', 'Exif.Image.Copyright', 'nobody'], shown
+        again = folder / 'again.png'
+        resave(path, again)
+        before, after = tags([path, again]).values()
+        assert kept(before) == kept(after) and len(kept(before)) >= 2, source
+    whole = tags([sources[1], folder / 'text-out.png'])
+    assert kept(whole[sources[1]]) == kept(whole[folder / 'text-out.png'])
+
+
 def location(folder: Path) -> None:
     """--strip-location leaves nothing of it, in the file's bytes either, and all the rest."""
     for suffix in ('.jpg', '.png', '.tif', '.webp'):
@@ -675,8 +723,8 @@ def large_metadata(folder: Path) -> None:
 
 def main() -> int:
     checks = [(f'zero/{kind}', lambda folder, kind=kind: zero(folder, kind)) for kind in KINDS]
-    others = (location, thumbnail, large_thumbnail, colour, saturated, untagged, inks, resolution, tiff_layouts, grey_and_alpha, grey_profile,
-              depth_and_quality, patch16, damaged, disk_full, large_metadata)
+    others = (exif_chunk, location, thumbnail, large_thumbnail, colour, saturated, untagged, inks, resolution,
+              tiff_layouts, grey_and_alpha, grey_profile, depth_and_quality, patch16, damaged, disk_full, large_metadata)
     checks += [(check.__name__.replace('_', '-'), check) for check in others]
     if not shutil.which('exiftool') or not shutil.which('exiv2'):
         print('1..0 # SKIP needs exiftool and exiv2')
