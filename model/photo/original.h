@@ -3,10 +3,11 @@
  * original.h - a person's photo as its file has it: pixels in their own colour space and depth, profile, metadata. What is
  * edited is only what changes: every pixel and every tag that no edit touches leaves as it came.
  *
- * Reads JPEG (grey, RGB, CMYK), PNG, TIFF (its first picture), WebP, and HEIF and AVIF where built with libheif. Pixels are
- * held upright (EXIF orientation applied, in HEIF the file's own), 8 or 16 bits per channel, grey or RGB, with alpha. CMYK
- * becomes sRGB on opening. A file without a profile is sRGB, unless PNG's gamma and primaries, HEIF's colour numbers or
- * EXIF's "Adobe RGB" (interoperability R03) say otherwise; then the profile that they mean goes into what is exported.
+ * Reads JPEG (grey, RGB, CMYK), PNG, TIFF (its first picture), WebP (of a moving one the first picture), and HEIF and AVIF
+ * where built with libheif. Pixels are held upright (EXIF orientation applied, in HEIF the file's own), 8 or 16 bits per
+ * channel, grey or RGB, with alpha. Floating point (TIFF, 32 bits) becomes 16 bits: 0 is black, 1 is white, what is beyond is
+ * lost. CMYK becomes sRGB on opening. A file without a profile is sRGB, unless PNG's gamma and primaries, HEIF's colour numbers
+ * or EXIF's "Adobe RGB" (interoperability R03) say otherwise; then the profile that they mean goes into what is exported.
  *
  * Memory per pixel: 4 bytes for an 8-bit sRGB photo, 8 with another profile, 5 or 6 for grey, 12 for 16-bit colour (which is
  * 400 MB to 1.2 GB for 100 megapixels). Opening holds the file's own bytes besides until its pixels are there, and for a short

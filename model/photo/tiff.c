@@ -2,8 +2,8 @@
  *
  * tiff.c - TIFF files by libtiff: the first picture of a file.
  *
- * Grey, RGB and CMYK of 8 and 16 bits are read sample by sample. For the rest (palettes, bilevel, Lab, subsampled YCbCr that
- * is not in JPEG) libtiff's own converter to 8-bit RGBA is good enough.
+ * Grey, RGB and CMYK of 8 and 16 bits and of 32-bit floating point are read sample by sample. For the rest (palettes, bilevel,
+ * Lab, subsampled YCbCr that is not in JPEG) libtiff's own converter to 8-bit RGBA is good enough.
  */
 #include "photo-private.h"
 
@@ -31,6 +31,7 @@ typedef struct {
     uint16_t depth, samples, photometric, planar;
     guint colours; /* 1, 3 or 4, followed by alpha where there is one */
     gboolean alpha, associated;
+    gboolean floats;                                 /* as stored; depth is 16 */
     uint32_t width, height, tile_width, tile_height; /* tiles 0 x 0: none */
 } Layout;
 
@@ -133,7 +134,10 @@ static gboolean read_layout(TIFF *tiff, Layout *layout)
         TIFFGetField(tiff, TIFFTAG_TILELENGTH, &layout->tile_height);
     }
     read_alpha(tiff, layout);
-    return (layout->depth == 8 || layout->depth == 16) && format == SAMPLEFORMAT_UINT &&
+    layout->floats = format == SAMPLEFORMAT_IEEEFP && layout->depth == 32;
+    if (layout->floats)
+        layout->depth = 16;
+    return (layout->depth == 8 || layout->depth == 16) && (layout->floats || format == SAMPLEFORMAT_UINT) &&
            layout->colours > 0 && layout->samples >= layout->colours && inks == INKSET_CMYK;
 }
 
@@ -171,6 +175,24 @@ typedef struct {
     guint band_height;
 } Reader;
 
+static gsize stored_sample(const Layout *layout)
+{
+    return layout->floats ? sizeof(float) : layout->depth / 8;
+}
+
+/* The buffer's samples as they came from libtiff: floats become 16 bits in place. */
+static void settle_samples(const Reader *reader, gsize n)
+{
+    const float *from = reader->buffer;
+    guint16 *to = reader->buffer;
+
+    for (gsize i = 0; reader->layout.floats && i < n; i++) {
+        const double value = from[i];
+
+        to[i] = value > 0.0 ? (guint16)(MIN(value, 1.0) * 65535.0 + 0.5) : 0; /* no number: black */
+    }
+}
+
 static gboolean read_strips(Reader *reader, guint y, guint n_rows)
 {
     const Layout *layout = &reader->layout;
@@ -178,10 +200,11 @@ static gboolean read_strips(Reader *reader, guint y, guint n_rows)
 
     for (guint c = 0; c < n_wanted(layout); c++) {
         const uint32_t strip = TIFFComputeStrip(reader->tiff, y, (uint16_t)c);
+        const tmsize_t size = (tmsize_t)(n_rows * layout->width * stored_sample(layout));
 
-        if (TIFFReadEncodedStrip(reader->tiff, strip, reader->buffer, (tmsize_t)(n_rows * row_size)) !=
-            (tmsize_t)(n_rows * row_size))
+        if (TIFFReadEncodedStrip(reader->tiff, strip, reader->buffer, size) != size)
             return FALSE;
+        settle_samples(reader, (gsize)n_rows * layout->width);
         for (guint i = 0; i < n_rows; i++)
             place_samples((guint8 *)reader->buffer + i * row_size, layout->depth, 1, 1, layout->width,
                           reader->band + i * row_size * reader->channels, reader->channels, c);
@@ -200,6 +223,7 @@ static gboolean read_tile(Reader *reader, guint x, guint y, guint n_rows, guint 
 
     if (TIFFReadTile(reader->tiff, reader->buffer, x, y, 0, (uint16_t)plane) < 0)
         return FALSE;
+    settle_samples(reader, (gsize)n_rows * layout->tile_width * stride);
     for (guint i = 0; i < n_rows; i++)
         place_samples((guint8 *)reader->buffer + i * tile_row, layout->depth, stride, n, width,
                       reader->band + ((gsize)i * layout->width + x) * pixel, reader->channels, plane);
@@ -277,6 +301,7 @@ static gboolean read_by_rows(Reader *reader, LkDecoded *decoded)
 
         if (TIFFReadScanline(reader->tiff, reader->buffer, y, 0) < 0)
             return FALSE;
+        settle_samples(reader, (gsize)layout->width * layout->samples);
         place_samples(reader->buffer, layout->depth, layout->samples, n_wanted(layout), layout->width, row,
                       reader->channels, 0);
         finish_row(layout, row, reader->channels);
@@ -290,6 +315,7 @@ static gboolean prepare(Reader *reader, const Decoder *decoder)
 {
     const Layout *layout = &reader->layout;
     const gsize row_size = (gsize)layout->width * layout->depth / 8;
+    const gsize stored_row = layout->width * stored_sample(layout);
     gsize buffer_size;
 
     if (layout->tile_width) {
@@ -300,10 +326,10 @@ static gboolean prepare(Reader *reader, const Decoder *decoder)
 
         TIFFGetFieldDefaulted(reader->tiff, TIFFTAG_ROWSPERSTRIP, &rows_per_strip);
         reader->band_height = MIN(rows_per_strip, layout->height);
-        buffer_size = row_size * reader->band_height;
+        buffer_size = stored_row * reader->band_height;
     } else {
         buffer_size = (gsize)MAX(TIFFScanlineSize(reader->tiff), 0);
-        if (buffer_size != row_size * layout->samples)
+        if (buffer_size != stored_row * layout->samples)
             return FALSE;
     }
     if (buffer_size == 0 || buffer_size > MAX_ALLOCATION)

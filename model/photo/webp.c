@@ -20,24 +20,79 @@ static void read_profile(GBytes *file, LkDecoded *decoded)
     WebPMuxDelete(mux);
 }
 
-static gboolean decode_into(GBytes *file, guint8 *pixels, guint width, guint height)
-{
-    const gsize stride = (gsize)width * 4;
+/* A picture without movement, or a moving one's first. Its place on the canvas. */
+typedef struct {
+    WebPData file;
+    gboolean owned;
+    guint x, y, width, height;
+    gboolean alpha;
+} Still;
 
-    return WebPDecodeRGBAInto(g_bytes_get_data(file, NULL), g_bytes_get_size(file), pixels, stride * height,
+static void still_clear(Still *still)
+{
+    if (still->owned)
+        WebPDataClear(&still->file);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Still, still_clear)
+
+static gboolean find_first(const WebPData *file, Still *still)
+{
+    WebPMux *mux = WebPMuxCreate(file, 0);
+    WebPMuxFrameInfo frame = {0};
+
+    still->owned = mux && WebPMuxGetFrame(mux, 1, &frame) == WEBP_MUX_OK;
+    if (still->owned) {
+        still->file = frame.bitstream;
+        still->x = (guint)frame.x_offset;
+        still->y = (guint)frame.y_offset;
+    }
+    WebPMuxDelete(mux);
+    return still->owned;
+}
+
+/* width, height: of the canvas. */
+static gboolean find_still(GBytes *file, Still *still, guint *width, guint *height)
+{
+    WebPBitstreamFeatures features;
+
+    still->file.bytes = g_bytes_get_data(file, &still->file.size);
+    if (WebPGetFeatures(still->file.bytes, still->file.size, &features) != VP8_STATUS_OK)
+        return FALSE;
+    *width = (guint)features.width;
+    *height = (guint)features.height;
+    if (features.has_animation &&
+        (!find_first(&(const WebPData){still->file.bytes, still->file.size}, still) ||
+         WebPGetFeatures(still->file.bytes, still->file.size, &features) != VP8_STATUS_OK ||
+         features.has_animation))
+        return FALSE;
+    still->width = (guint)features.width;
+    still->height = (guint)features.height;
+    still->alpha = features.has_alpha || still->width < *width || still->height < *height;
+    return still->x <= *width && still->width <= *width - still->x && still->y <= *height &&
+           still->height <= *height - still->y;
+}
+
+/* The canvas, transparent where the picture does not reach. */
+static gboolean decode_into(const Still *still, guint8 *pixels, guint width, guint height)
+{
+    const gsize stride = (gsize)width * 4, first = still->y * stride + (gsize)still->x * 4;
+
+    if (still->width < width || still->height < height)
+        memset(pixels, 0, stride * height);
+    return WebPDecodeRGBAInto(still->file.bytes, still->file.size, pixels + first, stride * height - first,
                               (int)stride) != NULL;
 }
 
 /* An upright picture is decoded in place, another by way of a copy. */
-static gboolean read_picture(const char *name, GBytes *file, LkDecoded *decoded, guint width, guint height,
-                             GError **error)
+static gboolean read_picture(const char *name, const Still *still, LkDecoded *decoded, guint width,
+                             guint height, GError **error)
 {
     g_autofree guint8 *stored = NULL;
 
     if (decoded->orientation == 1)
-        return decode_into(file, decoded->pixels, width, height);
+        return decode_into(still, decoded->pixels, width, height);
     stored = lk_photo_alloc(name, (gsize)width * height * 4, error);
-    if (!stored || !decode_into(file, stored, width, height))
+    if (!stored || !decode_into(still, stored, width, height))
         return FALSE;
     for (guint y = 0; y < height; y++) {
         memcpy(lk_decoded_row(decoded, y), stored + (gsize)y * width * 4, (gsize)width * 4);
@@ -49,23 +104,20 @@ static gboolean read_picture(const char *name, GBytes *file, LkDecoded *decoded,
 gboolean lk_webp_decode(const char *name, GBytes *file, LkDecoded *decoded, GError **error)
 {
     g_autoptr(GError) reason = NULL;
-    WebPBitstreamFeatures features;
+    g_auto(Still) still = {0};
+    guint width, height;
 
     decoded->depth = 8;
     decoded->space = LK_SPACE_RGB;
-    if (WebPGetFeatures(g_bytes_get_data(file, NULL), g_bytes_get_size(file), &features) != VP8_STATUS_OK) {
+    if (!find_still(file, &still, &width, &height)) {
         lk_photo_set_damaged(name, error);
         return FALSE;
     }
-    if (features.has_animation) {
-        lk_photo_set_unsupported(name, "a moving WebP picture", error);
-        return FALSE;
-    }
-    decoded->alpha = features.has_alpha;
-    if (!lk_decoded_start(decoded, name, (guint)features.width, (guint)features.height, error))
+    decoded->alpha = still.alpha;
+    if (!lk_decoded_start(decoded, name, width, height, error))
         return FALSE;
     read_profile(file, decoded);
-    if (read_picture(name, file, decoded, (guint)features.width, (guint)features.height, &reason))
+    if (read_picture(name, &still, decoded, width, height, &reason))
         return TRUE;
     if (!reason)
         lk_photo_set_damaged(name, &reason);

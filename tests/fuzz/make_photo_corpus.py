@@ -41,9 +41,14 @@ def write_pillow(folder: Path) -> None:
     rgb.save(folder / 'ycbcr.tif', compression='jpeg', quality=50)
     for name, options in {'lossy': {}, 'lossless': {'lossless': True}}.items():
         rgb.convert('RGBA').save(folder / f'{name}.webp', exif=exif(8), icc_profile=icc, **options)
+    rgb.save(folder / 'moving.webp', save_all=True, append_images=[rgb.rotate(90)], exif=exif(6))
 
 
 def write_tifffile(folder: Path) -> None:
+    for planar in ('contig', 'separate'):
+        real = pixels(3, np.uint8).astype(np.float32) / 200 - 0.1
+        tifffile.imwrite(folder / f'float-{planar}.tif', real if planar == 'contig' else np.moveaxis(real, -1, 0).copy(),
+                         photometric='rgb', planarconfig=planar, compression='zlib', rowsperstrip=5, metadata=None)
     for dtype in (np.uint8, np.uint16):
         bits = np.iinfo(dtype).bits
         for planar in ('contig', 'separate'):

@@ -582,8 +582,36 @@ def tiff_layouts(folder: Path) -> None:
         resave(source, path)
         assert (np.asarray(Image.open(path).convert('RGB')) == np.asarray(image.convert('RGB'))).all(), mode
     source = folder / 'float.tif'
-    tifffile.imwrite(source, pattern(3, 8).astype(np.float32), photometric='rgb')
+    tifffile.imwrite(source, pattern(3, 8).astype(np.float64), photometric='rgb')
     assert fails(source, folder / 'never.png') == 'float.tif is a TIFF picture of a rare kind and cannot be read.'
+
+
+def floats(folder: Path) -> None:
+    """32-bit floating point becomes 16 bits, however it lies in the file; what is no colour is clamped."""
+    wide = pattern(4, 16).astype(np.float32) / 50000 - 0.1
+    wide[0, :6, :3] = np.array([np.nan, np.inf, -np.inf, 1e30, -0.0, 1.0], np.float32)[:, None]
+    wide[..., 3] = 0.5
+    source, path = folder / 'float.tif', folder / 'out.tif'
+    for channels, photometric in ((1, 'minisblack'), (3, 'rgb'), (4, 'rgb')):
+        pixels = wide[..., :channels]
+        clamped = np.nan_to_num(pixels.astype(np.float64), nan=0, posinf=1, neginf=0).clip(0, 1)
+        expected = np.floor(clamped * 65535 + 0.5)
+        assert expected.min() == 0 and expected.max() == 65535
+        for planar in ('contig', 'separate') if channels > 1 else ('contig',):
+            for layout in ({}, {'tile': (16, 32)}, {'rowsperstrip': 7},
+                           {'compression': 'zlib', 'rowsperstrip': 7}):
+                for order in '<>':
+                    stored = pixels if planar == 'contig' else np.moveaxis(pixels, -1, 0).copy()
+                    tifffile.imwrite(source, stored[..., 0] if channels == 1 else stored, photometric=photometric,
+                                     planarconfig=planar, byteorder=order, metadata=None,
+                                     extrasamples=['unassalpha'] if channels == 4 else None, **layout)
+                    resave(source, path)
+                    found = read(path)
+                    assert found.dtype == np.uint16 and found.shape == expected.shape, (found.dtype, found.shape)
+                    assert (found == expected).all(), (channels, planar, layout, order)
+    whole = source.read_bytes()
+    source.write_bytes(whole[:len(whole) // 2])
+    assert fails(source, folder / 'never.png') == 'float.tif is truncated or damaged.'
 
 
 def grey_and_alpha(folder: Path) -> None:
@@ -685,11 +713,45 @@ def damaged(folder: Path) -> None:
     Image.new('L', (16, 17000)).save(tall)
     assert fails(tall, folder / 'never.webp') == \
         'never.webp cannot be written: WebP pictures are at most 16383 pixels wide and high.'
-    moving = folder / 'moving.webp'
-    frames = [pillow(pattern(3, 8, seed)) for seed in range(3)]
-    frames[0].save(moving, save_all=True, append_images=frames[1:])
-    assert fails(moving, folder / 'never.png') == 'moving.webp is a moving WebP picture and cannot be read.'
     assert not list(folder.glob('never*'))
+
+
+def put_first_at(path: Path, x: int, y: int, width: int, height: int) -> None:
+    """The canvas of a moving WebP becomes larger than its first picture, which moves to (x, y), even numbers."""
+    data = bytearray(path.read_bytes())
+    data[24:30] = (width - 1).to_bytes(3, 'little') + (height - 1).to_bytes(3, 'little')
+    at = data.index(b'ANMF') + 8
+    data[at:at + 6] = (x // 2).to_bytes(3, 'little') + (y // 2).to_bytes(3, 'little')
+    path.write_bytes(data)
+
+
+def moving(folder: Path) -> None:
+    """Of a moving WebP the first picture, wherever on the canvas, turned as EXIF says."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for channels in (3, 4):
+        # Pillow does not keep what is behind full transparency here.
+        frames = [pillow(np.maximum(pattern(channels, 8, seed), 1)) for seed in range(3)]
+        source, path = folder / f'moving{channels}.webp', folder / 'still.png'
+        options = {'save_all': True, 'append_images': frames[1:], 'lossless': True}
+        frames[0].save(source, **options)
+        assert Image.open(source).n_frames == 3
+        resave(source, path)
+        assert (read(path) == np.asarray(frames[0])).all()
+        frames[0].save(source, icc_profile=PROFILES['p3'], exif=exif, **options)
+        put_first_at(source, 6, 10, 80, 60)
+        resave(source, path, folder / 'still.webp')
+        canvas = np.zeros((60, 80, 4), np.uint8)
+        canvas[10:10 + HEIGHT, 6:6 + WIDTH] = np.asarray(frames[0].convert('RGBA'))
+        for made in (path, folder / 'still.webp'):
+            assert (read(made) == UPRIGHT[6](canvas)).all(), made
+            assert Image.open(made).info['icc_profile'] == PROFILES['p3'] and Image.open(made).n_frames == 1
+        whole, cut = source.read_bytes(), folder / 'cut.webp'
+        for part in (0.1, 0.2, 0.3):
+            cut.write_bytes(whole[:int(len(whole) * part)])
+            assert fails(cut, folder / 'never.png') == 'cut.webp is truncated or damaged.'
+        put_first_at(source, 30, 10, 80, 60)
+        assert fails(source, folder / 'never.png') == f'{source.name} is truncated or damaged.'
 
 
 def disk_full(folder: Path) -> None:
@@ -724,7 +786,7 @@ def large_metadata(folder: Path) -> None:
 def main() -> int:
     checks = [(f'zero/{kind}', lambda folder, kind=kind: zero(folder, kind)) for kind in KINDS]
     others = (exif_chunk, location, thumbnail, large_thumbnail, colour, saturated, untagged, inks, resolution,
-              tiff_layouts, grey_and_alpha, grey_profile, depth_and_quality, patch16, damaged, disk_full, large_metadata)
+              tiff_layouts, floats, grey_and_alpha, grey_profile, depth_and_quality, patch16, damaged, moving, disk_full, large_metadata)
     checks += [(check.__name__.replace('_', '-'), check) for check in others]
     if not shutil.which('exiftool') or not shutil.which('exiv2'):
         print('1..0 # SKIP needs exiftool and exiv2')
