@@ -274,7 +274,7 @@ static void test_overflow(Fixture *f, gconstpointer data)
 
 #ifdef LK_HAVE_HEIF
 /* The picture's pixels with 8 or 10 bits, and with Display P3 said by numbers instead of a profile. */
-static struct heif_image *heif_picture(const LkPhoto *photo, int bits, gboolean p3)
+static struct heif_image *heif_picture(const LkPhoto *photo, int bits, gboolean p3, int transfer)
 {
     const int width = (int)lk_photo_width(photo), height = (int)lk_photo_height(photo);
     struct heif_color_profile_nclx *nclx = heif_nclx_color_profile_alloc();
@@ -299,7 +299,7 @@ static struct heif_image *heif_picture(const LkPhoto *photo, int bits, gboolean 
         }
     }
     heif_nclx_color_profile_set_color_primaries(nclx, p3 ? 12 : 1);
-    heif_nclx_color_profile_set_transfer_characteristics(nclx, 13);
+    heif_nclx_color_profile_set_transfer_characteristics(nclx, (guint16)transfer);
     heif_nclx_color_profile_set_matrix_coefficients(nclx, 6);
     heif_image_set_nclx_color_profile(image, nclx);
     heif_nclx_color_profile_free(nclx);
@@ -311,6 +311,7 @@ typedef struct {
     int bits;
     gboolean p3;
     enum heif_orientation orientation;
+    int transfer; /* 0: sRGB's */
 } Heif;
 
 /* EXIF claims orientation 6 in any case: in HEIF the file's own transformation counts, and this one does not. */
@@ -321,7 +322,8 @@ static const guint8 heif_exif[] =
 static gboolean write_heif(const Fixture *f, const char *name, const Heif *how)
 {
     struct heif_context *context = heif_context_alloc();
-    struct heif_image *image = heif_picture(f->picture, how->bits, how->p3);
+    struct heif_image *image =
+        heif_picture(f->picture, how->bits, how->p3, how->transfer ? how->transfer : 13);
     struct heif_encoding_options *options = heif_encoding_options_alloc();
     struct heif_image_handle *handle = NULL;
     struct heif_encoder *encoder = NULL;
@@ -392,6 +394,30 @@ static void test_heif(Fixture *f, gconstpointer data)
         g_test_skip("libheif has no encoder here");
 }
 
+static void test_heif_hdr(Fixture *f, gconstpointer data)
+{
+    static const Heif hows[] = {
+        {heif_compression_HEVC, 10, FALSE, heif_orientation_normal,
+         heif_transfer_characteristic_ITU_R_BT_2100_0_PQ},
+        {heif_compression_HEVC, 10, FALSE, heif_orientation_normal,
+         heif_transfer_characteristic_ITU_R_BT_2100_0_HLG},
+    };
+    g_autofree char *path = in_folder(f, "hdr.heic");
+
+    for (guint i = 0; i < G_N_ELEMENTS(hows); i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (!write_heif(f, "hdr.heic", &hows[i])) {
+            g_test_skip("libheif has no encoder here");
+            return;
+        }
+        g_assert_null(lk_original_open(path, &error));
+        g_assert_error(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_FORMAT);
+        g_assert_cmpstr(error->message, ==,
+                        "hdr.heic is a picture in high dynamic range (PQ or HLG) and cannot be read.");
+    }
+}
+
 static void test_heif_damage(Fixture *f, gconstpointer data)
 {
     if (write_heif(f, "cut.heic", &(Heif){heif_compression_HEVC, 8, FALSE, heif_orientation_normal}))
@@ -413,6 +439,7 @@ int main(int argc, char **argv)
     g_test_add("/original/heif-header-only", Fixture, NULL, set_up, test_without_heif, tear_down);
 #ifdef LK_HAVE_HEIF
     g_test_add("/original/heif", Fixture, NULL, set_up, test_heif, tear_down);
+    g_test_add("/original/heif-hdr", Fixture, NULL, set_up, test_heif_hdr, tear_down);
     g_test_add("/original/heif-damage", Fixture, NULL, set_up, test_heif_damage, tear_down);
 #endif
     return g_test_run();
