@@ -140,11 +140,10 @@ static void show_photo(LkWindow *window)
     lk_window_start_values(window);
 }
 
-/* The first photo is shown while it is worked on; where one is open already, that one stays. */
 static void decode(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     GError *error = NULL;
-    LkPhoto *photo = lk_photo_open(data, &error);
+    LkPhoto *photo = lk_photo_open(g_file_peek_path(data), &error);
 
     if (photo != NULL)
         g_task_return_pointer(task, photo, (GDestroyNotify)lk_photo_unref);
@@ -152,6 +151,16 @@ static void decode(GTask *task, gpointer source, gpointer data, GCancellable *ca
         g_task_return_error(task, error);
 }
 
+void lk_window_decode(LkWindow *window, GFile *file, GAsyncReadyCallback callback)
+{
+    g_autoptr(GTask) task = g_task_new(window, window->cancellable, callback, NULL);
+
+    g_task_set_source_tag(task, lk_window_decode);
+    g_task_set_task_data(task, g_object_ref(file), g_object_unref);
+    g_task_run_in_thread(task, decode);
+}
+
+/* The first photo is shown while it is worked on; where one is open already, that one stays. */
 static void on_decoded(GObject *source, GAsyncResult *result, gpointer data)
 {
     LkWindow *window = LK_WINDOW(source);
@@ -161,15 +170,6 @@ static void on_decoded(GObject *source, GAsyncResult *result, gpointer data)
 
     if (photo != NULL && cancellable == window->cancellable && !lk_window_has_photo(window))
         lk_canvas_set_photo(window->canvas, photo);
-}
-
-static void show_preview(LkWindow *window, const char *path)
-{
-    g_autoptr(GTask) task = g_task_new(window, window->cancellable, on_decoded, NULL);
-
-    g_task_set_source_tag(task, show_preview);
-    g_task_set_task_data(task, g_strdup(path), g_free);
-    g_task_run_in_thread(task, decode);
 }
 
 static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
@@ -255,7 +255,7 @@ static void open_file(LkWindow *window, GFile *file)
         return;
     }
     if (!lk_window_has_photo(window))
-        show_preview(window, path);
+        lk_window_decode(window, file, on_decoded);
     lk_session_open_async(window->session, path, LK_OPEN_DETECT, window->cancellable, on_opened, opening);
 }
 

@@ -108,17 +108,6 @@ static void start_placing(LkWindow *window, GFile *file)
 
 /* ---- a photo in which no face was found ---------------------------------------------------------- */
 
-static void decode(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    GError *error = NULL;
-    LkPhoto *photo = lk_photo_open(g_file_peek_path(data), &error);
-
-    if (photo != NULL)
-        g_task_return_pointer(task, photo, (GDestroyNotify)lk_photo_unref);
-    else
-        g_task_return_error(task, error);
-}
-
 static void on_decoded(GObject *source, GAsyncResult *result, gpointer data)
 {
     LkWindow *window = LK_WINDOW(source);
@@ -141,15 +130,11 @@ static void on_decoded(GObject *source, GAsyncResult *result, gpointer data)
 static void on_offer_answered(AdwMessageDialog *dialog, const char *response, LkWindow *window)
 {
     GFile *file = g_object_get_data(G_OBJECT(dialog), "file");
-    g_autoptr(GTask) task = NULL;
 
     if (g_str_equal(response, "place")) {
         g_clear_object(&window->cancellable);
         window->cancellable = g_cancellable_new();
-        task = g_task_new(window, window->cancellable, on_decoded, NULL);
-        g_task_set_source_tag(task, on_offer_answered);
-        g_task_set_task_data(task, g_object_ref(file), g_object_unref);
-        g_task_run_in_thread(task, decode);
+        lk_window_decode(window, file, on_decoded);
     } else if (!lk_window_has_photo(window)) {
         gtk_stack_set_visible_child_name(window->pages, "empty");
     }

@@ -72,6 +72,9 @@ gboolean lk_window_has_photo(LkWindow *window);
 void lk_window_add_actions(LkWindow *window);
 void lk_window_open_now(LkWindow *window, GFile *file);
 void lk_window_open_placed(LkWindow *window, GFile *file, const LkQuad *quad);
+/* Reads a photo for the canvas, in the background, unless window->cancellable is cancelled: a GTask whose result is an LkPhoto
+ * and whose data is the file. */
+void lk_window_decode(LkWindow *window, GFile *file, GAsyncReadyCallback callback);
 void lk_window_choose_face(LkWindow *window, guint face);
 void lk_window_add_face(LkWindow *window, const LkQuad *quad);
 void lk_window_show_name(LkWindow *window); /* of the photo that is open, and which of its faces is chosen */

@@ -31,6 +31,16 @@ gboolean is_settled(void)
     return picture != NULL && probe_shows(canvas, picture);
 }
 
+gboolean is_settled_away(void)
+{
+    double x, y;
+
+    middle_of(GTK_WIDGET(panel), &x, &y);
+    input_move(GTK_WIDGET(panel), x, y);
+    probe_run(50);
+    return is_settled();
+}
+
 GtkWidget *scale_of(guint direction)
 {
     return lk_slider_get_scale(lk_panel_get_slider(panel, direction));

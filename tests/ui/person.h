@@ -28,6 +28,8 @@ int person_run(int argc, char **argv, void (*at_end)(void));
 LkSession *session(void);
 gboolean is_ready(void);
 gboolean is_settled(void); /* a picture of the values of now is shown */
+/* The same with the pointer on the panel: marks of faces are on the canvas only while it is there. */
+gboolean is_settled_away(void);
 
 GtkWidget *scale_of(guint direction);
 gboolean slider_is(guint direction, double value); /* the widget and the session agree on it */

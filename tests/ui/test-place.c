@@ -77,16 +77,6 @@ static void assert_quad(const LkQuad *quad, const LkQuad *expected, double most)
     g_assert_cmpfloat_with_epsilon(quad->x[1], expected->x[1], 2 * most);
 }
 
-static gboolean is_settled_away(void)
-{
-    double x, y;
-
-    middle_of(GTK_WIDGET(panel), &x, &y);
-    input_move(GTK_WIDGET(panel), x, y);
-    probe_run(50);
-    return is_settled();
-}
-
 /* ---- tests --------------------------------------------------------------------------------------- */
 
 /* The photo that is open stays until a face is placed in the other one, also while it is looked at. */

@@ -423,17 +423,6 @@ static void click_on_face(guint face)
     PROBE_WAIT(lk_session_get_face(session()) == face && is_ready(), PICTURE);
 }
 
-/* Marks are on the canvas only while the pointer is. */
-static gboolean is_settled_away(void)
-{
-    double x, y;
-
-    middle_of(GTK_WIDGET(panel), &x, &y);
-    input_move(GTK_WIDGET(panel), x, y);
-    probe_run(50);
-    return is_settled();
-}
-
 /* A click chooses a face, a key the next one; sliders and undo are each face's own, and the picture has the edits of both. */
 static void test_two_faces(void)
 {
