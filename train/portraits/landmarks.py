@@ -218,8 +218,8 @@ def relight(crops):
     return ((crops + 1) / 2 * factor).clamp(0, 1) * 2 - 1
 
 
-def put_on_glasses(crops, points):
-    """Rims, a bridge and tinted lenses on a quarter of the faces; the renders have none."""
+def put_on_glasses(crops, points, worn=None):
+    """Rims, a bridge and tinted lenses on a quarter of the faces, or where `worn` is 1; the renders have none."""
     count, size = len(crops), crops.shape[-1]
     axis = (torch.arange(size) + 0.5) / size * 2 - 1
     place = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)[None]            # 1 x S x S x 2
@@ -242,7 +242,7 @@ def put_on_glasses(crops, points):
     u = (middle * unit[:, None, None]).sum(-1).abs() / (distance / 2 - radius).clamp(min=0.02)[:, None, None]
     v = middle[..., 1] * unit[:, 0, None, None] - middle[..., 0] * unit[:, 1, None, None]
     rim = torch.maximum(rim, (u < 1) * torch.exp(-(v / width[:, None, None]) ** 2))
-    worn = (torch.rand(count) < 0.25).float()[:, None, None, None]
+    worn = ((torch.rand(count) < 0.25).float() if worn is None else worn)[:, None, None, None]
     colour, tint = torch.rand(count, 3, 1, 1) * 1.6 - 1, torch.randn(count, 3, 1, 1) * 0.15
     crops = crops + worn * lens[:, None] * (tint - 0.15 * crops * torch.rand(count, 1, 1, 1))
     return crops + worn * rim[:, None] * (0.3 + 0.7 * torch.rand(count, 1, 1, 1)) * (colour - crops)
