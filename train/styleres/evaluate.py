@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures a model file on held-out portraits and draws contact sheets.
+"""Measures model files on held-out portraits and draws contact sheets.
 
-usage: python3 -m styleres.evaluate MODEL.safetensors PORTRAITS.npz OUT_FOLDER [--landmarks LANDMARKS.safetensors]
+usage: python3 -m styleres.evaluate MODEL.safetensors PORTRAITS.npz OUT_FOLDER [--also MODEL ...] [--judges DIR]
+           [--landmarks LANDMARKS.safetensors] [--pairs DATA]
 
-PORTRAITS.npz: img (N x 256 x 256 x 3, aligned crops) and, if there, hold (only those rows are used). Writes scores.json and
-sheet-*.png: one row per person; photo, w+ alone, inversion, then -5, -2.5, 2.5, 5 of every slider.
+PORTRAITS.npz: img (N x 256 x 256 x 3, aligned crops) and, if there, hold (only those rows are used; the others are what the
+Frechet distance compares with). Writes scores.json, scores.md and, of the first model, sheet-*.png: one row per person; photo,
+w+ alone, inversion, then -5, -2.5, 2.5, 5 of every slider. --also: further models, ablations for example, for the table. --pairs: how well the identity network
+tells DATA's warped and pseudo-aged versions of portraits from other people.
 """
 import argparse
 import json
@@ -12,14 +15,17 @@ import os
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
-from . import flops
+from . import flops, report
 from .export import load_model
+from .judges import Attributes, Identity, Perceptual
+from .measures import between, frechet, ms_ssim, psnr, separation, ssim
 from .networks import upsample_rgb
 
 VALUES = (-5.0, -2.5, 2.5, 5.0)
+JUDGES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "judges")
+LIKE = 0.6      # identity similarity that an edit should keep
 
 
 def network_input(pictures, side):
@@ -31,31 +37,6 @@ def network_input(pictures, side):
 def to_bytes(pictures):
     """N x 3 x H x W in -1..1 -> uint8 N x H x W x 3, rounded as the program does it."""
     return ((pictures + 1) * 127.5 + 0.5).floor().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-
-
-def psnr(a, b):
-    error = ((a.astype(np.float64) - b) ** 2).mean((1, 2, 3))
-    return 10 * np.log10(255.0 ** 2 / np.maximum(error, 1e-10))
-
-
-def ssim(a, b):
-    """SSIM of luma, Gaussian window 11 x 11 with sigma 1.5 (Wang et al. 2004), per picture."""
-    x = torch.arange(11.0) - 5
-    kernel = torch.exp(-x * x / (2 * 1.5 ** 2))
-    kernel = (kernel / kernel.sum()).outer(kernel / kernel.sum())[None, None].double()
-    luma = torch.tensor([0.299, 0.587, 0.114]).double()
-    a, b = ((torch.from_numpy(p).double() @ luma)[:, None] for p in (a, b))
-
-    def blur(p):
-        return F.conv2d(p, kernel)
-
-    mean_a, mean_b = blur(a), blur(b)
-    var_a, var_b = blur(a * a) - mean_a ** 2, blur(b * b) - mean_b ** 2
-    covariance = blur(a * b) - mean_a * mean_b
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    value = ((2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-             / ((mean_a ** 2 + mean_b ** 2 + c1) * (var_a + var_b + c2)))
-    return value.mean((1, 2, 3)).numpy()
 
 
 class Portraits:
@@ -77,25 +58,86 @@ class Portraits:
         return to_bytes(picture)
 
 
-def render_all(model, pictures, stop=None, batch=10):
-    """-> {"w_only", "inversion", (edit, value): ...}, each uint8 N x H x W x 3."""
-    zero = [0.0] * len(model.edits)
-    requests = {"w_only": (zero, False), "inversion": (zero, True)}
-    for index, name in enumerate(model.edits):
-        for value in VALUES:
-            requests[name, value] = ([value * (k == index) for k in range(len(zero))], True)
+def setting(model, name, value):
+    """Slider values: one slider moved."""
+    return [value * (edit == name) for edit in model.edits]
+
+
+def in_batches(model, pictures, stop, requests, batch=10):
+    """-> {key: uint8 N x H x W x 3} for requests {key: arguments of Portraits.picture}."""
     results = {key: [] for key in requests}
     for begin in range(0, len(pictures), batch):
         people = Portraits(model, pictures[begin:begin + batch], stop)
-        for key, (values, use_residual) in requests.items():
-            results[key].append(people.picture(values, use_residual))
+        for key, arguments in requests.items():
+            results[key].append(people.picture(*arguments))
     return {key: np.concatenate(parts) for key, parts in results.items()}
 
 
-def quality(pictures, reference):
+def render_all(model, pictures, stop=None, use_residual=True):
+    """-> {"w_only", "inversion", (edit, value): ...}, each uint8 N x H x W x 3; edits with or without residual features."""
+    zero = setting(model, None, 0.0)
+    requests = {"w_only": (zero, False), "inversion": (zero, True)}
+    requests.update({(name, value): (setting(model, name, value), use_residual) for name in model.edits for value in VALUES})
+    return in_batches(model, pictures, stop, requests)
+
+
+def undone(model, results, name, value, stop=None, use_residual=True):
+    """The edited pictures as photos of their own: inverted anew, the same edit taken back."""
+    return in_batches(model, results[name, value], stop, {"back": (setting(model, name, -value), use_residual)})["back"]
+
+
+class Panel:
+    """The judging networks and what they say of pictures."""
+
+    def __init__(self, folder, landmarks=None):
+        self.perceptual = Perceptual(os.path.join(folder, "perceptual.safetensors"))
+        self.identity = Identity(os.path.join(folder, "identity.safetensors"))
+        self.attributes = Attributes(os.path.join(folder, "attributes-b.safetensors"))
+        self.shape = face_reader(landmarks) if landmarks else None
+
+    @staticmethod
+    def _apply(judge, *pictures, batch=16):
+        parts = []
+        for begin in range(0, len(pictures[0]), batch):
+            parts.append(judge(*(as_input(p[begin:begin + batch]) for p in pictures)).numpy())
+        return np.concatenate(parts)
+
+    def vectors(self, pictures):
+        return self._apply(self.identity.embed, pictures)
+
+    def similarity(self, a, b):
+        return (self.vectors(a) * self.vectors(b)).sum(1)
+
+    def distance(self, a, b):
+        return self._apply(self.perceptual, a, b)
+
+    def features(self, pictures):
+        return self._apply(self.perceptual.features, pictures)
+
+    def readings(self, pictures):
+        """-> {name: N}: the second attribute network's, and with landmarks what the landmark network finds (own names)."""
+        from .attributes import NAMES
+        values = dict(zip(NAMES, self._apply(self.attributes.values, pictures).T))
+        values["pose"] = values.pop("yaw")
+        if self.shape:
+            values.update({f"landmarks {name}": value for name, value in self.shape(pictures).items()})
+        return values
+
+
+def as_input(pictures):
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def quality(pictures, reference, panel=None):
     p, s = psnr(pictures, reference), ssim(pictures, reference)
-    return {"psnr_median": round(float(np.median(p)), 2), "psnr_min": round(float(p.min()), 2),
-            "ssim_median": round(float(np.median(s)), 4)}
+    figures = {"psnr_median": round(float(np.median(p)), 2), "psnr_min": round(float(p.min()), 2),
+               "ssim_median": round(float(np.median(s)), 4)}
+    if pictures.shape[1] >= 176:
+        figures["ms_ssim_median"] = round(float(np.median(ms_ssim(pictures, reference))), 4)
+    if panel:
+        figures["perceptual_median"] = round(float(np.median(panel.distance(pictures, reference))), 4)
+        figures["identity_median"] = round(float(np.median(panel.similarity(pictures, reference))), 3)
+    return figures
 
 
 def face_reader(path):
@@ -119,17 +161,93 @@ def face_reader(path):
 
 
 def slider_effects(results, edits, measure):
-    """Change of every measured attribute against the inversion: median over people, and share with the right order."""
+    """Change of every reading against the inversion: median over people, and share of people with the right order."""
     base, effects = measure(results["inversion"]), {}
     for name in edits:
         readings = {value: measure(results[name, value]) for value in VALUES}
         effects[name] = {f"{value:+g}": {key: round(float(np.median(reading[key] - base[key])), 3) for key in base}
                          for value, reading in readings.items()}
-        if name in base:
-            ordered = np.stack([readings[-5.0][name], readings[-2.5][name], base[name], readings[2.5][name],
-                                readings[5.0][name]])
-            effects[name]["monotonic_share"] = round(float((np.diff(ordered, axis=0) > 0).all(0).mean()), 3)
+        for key, figure in ((name, "monotonic_share"), (f"landmarks {name}", "monotonic_share_landmarks")):
+            if key in base:
+                ordered = np.stack([readings[-5.0][key], readings[-2.5][key], base[key], readings[2.5][key], readings[5.0][key]])
+                effects[name][figure] = round(float((np.diff(ordered, axis=0) > 0).all(0).mean()), 3)
+        if "landmarks mouth_width" in base:
+            wider = readings[5.0]["landmarks mouth_width"] / base["landmarks mouth_width"] - 1
+            effects[name]["mouth_wider_percent"] = round(100 * float(np.median(wider)), 1)
     return effects
+
+
+def side_effects(effects):
+    """{slider: {reading that another slider is for: its change, as a share of the change by its own slider}}, from end to end."""
+    def span(slider, reading):
+        return abs(effects[slider]["+5"][reading] - effects[slider]["-5"][reading])
+
+    readings = [name for name in effects if name in effects[name]["+5"]]
+    return {slider: {name: round(span(slider, name) / max(span(name, name), 1e-3), 2) for name in readings if name != slider}
+            for slider in effects}
+
+
+def kept_identity(model, meta, results, originals, panel, stop):
+    """{slider: median similarity with the photo at both ends and at the ends of the safe range}."""
+    photo, kept = panel.vectors(originals), {}
+    safe = {entry["name"]: entry.get("safe", entry["range"]) for entry in json.loads(meta["directions"])}
+    for name in model.edits:
+        pictures = {"low": results[name, -5.0], "high": results[name, 5.0]}
+        pictures.update(in_batches(model, originals, stop, {
+            "safe_low": (setting(model, name, safe[name][0]), True), "safe_high": (setting(model, name, safe[name][1]), True)}))
+        kept[name] = {key: round(float(np.median((panel.vectors(p) * photo).sum(1))), 3) for key, p in pictures.items()}
+    return kept
+
+
+def separations(panel, originals, versions):
+    """{name: similarity of the photos with their own versions and with each other; how often the first is greater}."""
+    photos = torch.from_numpy(panel.vectors(originals))
+    return {name: separation((photos * torch.from_numpy(panel.vectors(pictures))).sum(1), between(photos))
+            for name, pictures in versions.items()}
+
+
+def pair_separations(panel, folder):
+    """The same for the warped and aged versions in a folder, of portraits that no judge was trained on."""
+    with np.load(os.path.join(folder, "real128.npz")) as data:
+        portraits = data["img"]
+    photos, figures = torch.from_numpy(panel.vectors(portraits)), {}
+    for name in ("warps", "age"):
+        with np.load(os.path.join(folder, f"{name}.npz")) as data:
+            versions, source = torch.from_numpy(panel.vectors(data["img"])), torch.from_numpy(data["src"].astype(np.int64))
+        figures[name] = separation((photos[source] * versions).sum(1), between(photos))
+    return figures
+
+
+def cycles(model, results, originals, stop, use_residual):
+    """Edit, invert the result anew, undo: median loss of PSNR against plain inversion in dB, per slider, at +-2.5."""
+    plain = psnr(results["inversion" if use_residual else "w_only"], originals)
+    return {name: {f"{value:+g}": round(float(np.median(
+        plain - psnr(undone(model, results, name, value, stop, use_residual), originals))), 2) for value in (-2.5, 2.5)}
+        for name in model.edits}
+
+
+def measured(model, meta, results, w_results, originals, others, panel, stop):
+    """All figures of one model. results, w_results: of render_all with and without residual features."""
+    scores = {"model": meta["name"], "people": len(originals), "gflop": flops.count(model),
+              "w_only": quality(results["w_only"], originals, panel), "inversion": quality(results["inversion"], originals, panel)}
+    if panel is None:
+        return scores
+    scores["sliders"] = slider_effects(results, model.edits, panel.readings)
+    scores["sliders_w_only"] = slider_effects(dict(w_results, inversion=results["w_only"]), model.edits, panel.readings)
+    scores["side_effects"] = side_effects(scores["sliders"])
+    scores["identity_kept"] = kept_identity(model, meta, results, originals, panel, stop)
+    scores["cycle_loss_db"] = cycles(model, results, originals, stop, True)
+    scores["cycle_loss_db_w_only"] = cycles(model, w_results, originals, stop, False)
+    versions = {"w_only": results["w_only"], "inversion": results["inversion"]}
+    versions.update({f"{name} {value:+g}": results[name, value] for name in model.edits for value in (-5.0, 5.0)})
+    scores["identity_separation"] = separations(panel, originals, versions)
+    if len(others) > 1:
+        reference = panel.features(others)
+        sets = {"photos": originals, "w_only": results["w_only"], "inversion": results["inversion"],
+                "edits": np.concatenate([results[name, value] for name in model.edits for value in VALUES]),
+                "edits_w_only": np.concatenate([w_results[name, value] for name in model.edits for value in VALUES])}
+        scores["frechet_own_features"] = {key: round(frechet(reference, panel.features(pictures)), 2) for key, pictures in sets.items()}
+    return scores
 
 
 def contact_sheet(path, originals, results, edits, rows, side=128):
@@ -145,11 +263,11 @@ def contact_sheet(path, originals, results, edits, rows, side=128):
 
 
 def load_portraits(path, limit=None):
+    """-> the people kept out, the others."""
     with np.load(path) as data:
         pictures = data["img"]
-        if "hold" in data:
-            pictures = pictures[data["hold"].astype(bool)]
-    return pictures[:limit]
+        hold = data["hold"].astype(bool) if "hold" in data else np.ones(len(pictures), bool)
+    return pictures[hold][:limit], pictures[~hold]
 
 
 def main():
@@ -157,7 +275,10 @@ def main():
     parser.add_argument("model")
     parser.add_argument("portraits")
     parser.add_argument("out")
-    parser.add_argument("--landmarks", help="the landmark network's model file: measures the sliders' effect")
+    parser.add_argument("--also", nargs="+", default=[], metavar="MODEL", help="further models for the table")
+    parser.add_argument("--judges", default=JUDGES, help="folder of the judging networks; '' measures without them")
+    parser.add_argument("--landmarks", help="the landmark network's model file: measures shapes")
+    parser.add_argument("--pairs", metavar="DATA", help="folder with real128.npz, warps.npz, age.npz")
     parser.add_argument("--stop", type=int, help="output side of the last block to use, the rest by plain upsampling")
     parser.add_argument("--limit", type=int, help="only so many people")
     parser.add_argument("--rows", type=int, default=8, help="people per sheet")
@@ -165,20 +286,25 @@ def main():
     options = parser.parse_args()
     torch.set_grad_enabled(False)
     os.makedirs(options.out, exist_ok=True)
-    model, meta = load_model(options.model)
-    originals = load_portraits(options.portraits, options.limit)
-    results = render_all(model, originals, options.stop)
-    scores = {"model": meta["name"], "people": len(originals), "w_only": quality(results["w_only"], originals),
-              "inversion": quality(results["inversion"], originals), "gflop": flops.count(model)}
-    if options.landmarks:
-        scores["sliders"] = slider_effects(results, model.edits, face_reader(options.landmarks))
-    with open(os.path.join(options.out, "scores.json"), "w", encoding="utf-8") as stream:
-        json.dump(scores, stream, indent=1)
-    print(json.dumps(scores, indent=1))
-    for sheet in range(options.sheets):
-        rows = range(sheet * options.rows, min((sheet + 1) * options.rows, len(originals)))
-        if len(rows):
-            contact_sheet(os.path.join(options.out, f"sheet-{sheet + 1}.png"), originals, results, model.edits, rows)
+    panel = Panel(options.judges, options.landmarks) if options.judges else None
+    originals, others = load_portraits(options.portraits, options.limit)
+    all_scores = []
+    for path in [options.model, *options.also]:
+        model, meta = load_model(path)
+        results = render_all(model, originals, options.stop)
+        w_results = render_all(model, originals, options.stop, use_residual=False) if panel else {}
+        if path == options.model:
+            for sheet in range(options.sheets):
+                rows = range(sheet * options.rows, min((sheet + 1) * options.rows, len(originals)))
+                if len(rows):
+                    contact_sheet(os.path.join(options.out, f"sheet-{sheet + 1}.png"), originals, results, model.edits, rows)
+        all_scores.append(dict(measured(model, meta, results, w_results, originals, others, panel, options.stop),
+                               file=os.path.basename(path)))
+        report.write(options.out, all_scores)
+    if panel and options.pairs:
+        all_scores[0]["identity_separation_pairs"] = pair_separations(panel, options.pairs)
+        report.write(options.out, all_scores)
+    print(report.markdown(all_scores))
 
 
 if __name__ == "__main__":

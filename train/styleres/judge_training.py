@@ -23,6 +23,7 @@ from heads.model import head_model
 from portraits.landmarks import MIRROR, jitter_colours, put_on_glasses, relight
 
 from . import attributes, identity, perceptual, trunk
+from .measures import between, separation
 
 GLASSES = attributes.NAMES.index("glasses")
 YAW = attributes.NAMES.index("yaw")
@@ -39,28 +40,31 @@ SETTINGS_OF_SHARE = {"odd": {"widths": [32, 40, 64, 80, 96, 112], "strides": [2,
 class Strangers:
     """Renders with labels: pictures P x 4 x 3 x S x S (uint8), points P x 4 x 68 x 2 in -1..1, labels P x 4 x NAMES."""
 
-    def __init__(self, folder, kept_out=False, share=None):
-        files = sorted(glob.glob(os.path.join(folder, "[0-9]*[0-9].npz")))
-        chosen = [k for k in range(len(files)) if (k % KEPT_OUT == 0) == kept_out and (share is None or k % 2 == (share == "odd"))]
-        if not chosen:
-            raise SystemExit(f"{folder}: too few renders (*.npz) there")
-        targets, pictures, points, labels = head_model().pack.targets, [], [], []
-        for k in chosen:
-            with np.load(files[k]) as data:
-                side = data["img"].shape[1]
-                pictures.append(data["img"].transpose(0, 3, 1, 2))
-                points.append(data["lm"] / side * 2 - 1)
-                known, seed = data["par"], int(os.path.basename(files[k])[:-4])
-            labels.append(np.hstack([known, looks(seed, known[:, 0], targets), np.zeros((len(known), 1))]))
+    def __init__(self, pictures, points, labels):
         self.pictures, self.points, self.labels = (
-            torch.from_numpy(np.stack(parts).astype(kind)) for parts, kind in
-            ((pictures, np.uint8), (points, np.float32), (labels, np.float32)))
+            torch.from_numpy(np.asarray(array, kind)) for array, kind in ((pictures, np.uint8), (points, np.float32), (labels, np.float32)))
 
     def draw(self, people, each, random):
         """`each` pictures of so many strangers: pictures, points, labels, who."""
         who = torch.from_numpy(random.choice(len(self.pictures), people, replace=people > len(self.pictures))).repeat_interleave(each)
         which = torch.from_numpy(np.concatenate([random.permutation(4)[:each] for _ in range(people)]))
         return self.pictures[who, which].float() / 127.5 - 1, self.points[who, which], self.labels[who, which].clone(), who
+
+
+def read_renders(folder, kept_out=False, share=None):
+    """The strangers in a folder: those kept out, or the others, or every second of the others."""
+    files = sorted(glob.glob(os.path.join(folder, "[0-9]*[0-9].npz")))
+    chosen = [k for k in range(len(files)) if (k % KEPT_OUT == 0) == kept_out and (share is None or k % 2 == (share == "odd"))]
+    if not chosen:
+        raise SystemExit(f"{folder}: too few renders (*.npz) there")
+    targets, pictures, points, labels = head_model().pack.targets, [], [], []
+    for k in chosen:
+        with np.load(files[k]) as data:
+            pictures.append(data["img"].transpose(0, 3, 1, 2))
+            points.append(data["lm"] / data["img"].shape[1] * 2 - 1)
+            known, seed = data["par"], int(os.path.basename(files[k])[:-4])
+        labels.append(np.hstack([known, looks(seed, known[:, 0], targets), np.zeros((len(known), 1))]))
+    return Strangers(np.stack(pictures), np.stack(points), np.stack(labels))
 
 
 def cut(pictures, points, labels, zoom=0.0):
@@ -200,19 +204,6 @@ def identity_figures(network, strangers):
     return separation((vectors[:, :1] * vectors[:, 1:]).sum(-1).flatten(), between(vectors[:, 0]))
 
 
-def between(vectors):
-    """Similarity of every two different vectors."""
-    return (vectors @ vectors.t())[~torch.eye(len(vectors), dtype=torch.bool)]
-
-
-def separation(same, other):
-    """Figures of similarities of pictures of one person and of two: medians, and how often the first is greater (AUC)."""
-    order = torch.cat([same, other]).argsort().argsort().double() + 1
-    area = (order[:len(same)].sum() - len(same) * (len(same) + 1) / 2) / (len(same) * len(other))
-    return {"same": round(float(same.median()), 3), "other": round(float(other.median()), 3),
-            "other_95": round(float(other.quantile(0.95)), 3), "auc": round(float(area), 4)}
-
-
 def perceptual_figures(judge, pictures):
     """Distances of a picture from worse and worse versions of itself."""
     noise = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(1))
@@ -222,11 +213,10 @@ def perceptual_figures(judge, pictures):
     return {name: round(float(judge(pictures, version).mean()), 4) for name, version in versions.items()}
 
 
-def train(kind, folder, minutes, seed, share=None, rate=2e-3, steps=None, report=print):
-    """-> trained network, its settings, figures. By the clock, or so many steps."""
+def train(kind, strangers, kept_out, settings, seed, minutes=None, steps=None, rate=2e-3, report=print):
+    """-> trained network, figures. By the clock, or so many steps."""
     torch.manual_seed(seed)
-    settings = dict(SETTINGS[kind], **SETTINGS_OF_SHARE.get(share, {}))
-    task = Task(kind, Strangers(folder, share=share), settings)
+    task = Task(kind, strangers, settings)
     optimiser = torch.optim.Adam(task.parameters, rate)
     started, step, done, last = time.monotonic(), 0, 0.0, 0.0
     while done < 1:
@@ -243,8 +233,8 @@ def train(kind, folder, minutes, seed, share=None, rate=2e-3, steps=None, report
         if elapsed - last > 20:
             last = elapsed
             report(f"{kind}  {elapsed / 60:.1f} min  step {step}  loss {float(loss):.4f}")
-    network, figures = task.finished(Strangers(folder, kept_out=True))
-    return network, settings, dict(figures, steps=step)
+    network, figures = task.finished(kept_out)
+    return network, dict(figures, steps=step)
 
 
 def main():
@@ -258,8 +248,10 @@ def main():
     parser.add_argument("--share", choices=("even", "odd"))
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    network, settings, figures = train(options.kind, options.renders, options.minutes, options.seed, options.share, steps=options.steps,
-                                       report=lambda line: print(line, flush=True))
+    settings = dict(SETTINGS[options.kind], **SETTINGS_OF_SHARE.get(options.share, {}))
+    network, figures = train(
+        options.kind, read_renders(options.renders, share=options.share), read_renders(options.renders, kept_out=True), settings,
+        options.seed, options.minutes, options.steps, report=lambda line: print(line, flush=True))
     size = trunk.save(network, options.out, options.kind, settings)
     print(f"{options.out}: {size} bytes; {figures}")
 
