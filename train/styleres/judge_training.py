@@ -2,10 +2,11 @@
 """Trains the judging networks on renders alone.
 
 usage: python3 -m styleres.judge_training perceptual|identity|attributes RENDERS OUT.safetensors [--minutes M] [--seed S]
-           [--share even|odd]
+           [--share even|odd] [--start JUDGE.safetensors]
 
 RENDERS: what `heads quads` writes. Every twelfth stranger is kept out and tells how well it went. `--share` takes only every
-second of the others: two attribute networks that have seen no common stranger.
+second of the others: two attribute networks that have seen no common stranger. `--start`: takes the first layers
+of another judge, which spares a network for identity much time.
 """
 import argparse
 import glob
@@ -124,7 +125,7 @@ class Margin(nn.Module):
 
     def __init__(self, people, length, scale=16.0, margin=0.15):
         super().__init__()
-        self.directions, self.scale, self.margin = nn.Parameter(torch.randn(people, length)), scale, margin
+        self.directions, self.scale, self.margin = nn.Parameter(0.1 * torch.randn(people, length)), scale, margin
 
     def forward(self, vectors, who):
         cosine = vectors @ F.normalize(self.directions, dim=1).t()
@@ -157,7 +158,7 @@ class Task:
     def loss(self, random):
         if self.kind == "identity":
             pictures, points, labels, who = self.strangers.draw(24, 2, random)
-            vectors = self.network.embed(harder(*cut(pictures, points, labels), 0.6)[0])
+            vectors = self.network.embed(harder(*cut(pictures, points, labels), 0.4)[0])
             return self.margin(vectors, who) + contrast(vectors, who)
         pictures, points, labels, _ = self.strangers.draw(48, 1, random)
         if self.kind == "perceptual":
@@ -213,10 +214,12 @@ def perceptual_figures(judge, pictures):
     return {name: round(float(judge(pictures, version).mean()), 4) for name, version in versions.items()}
 
 
-def train(kind, strangers, kept_out, settings, seed, minutes=None, steps=None, rate=2e-3, report=print):
-    """-> trained network, figures. By the clock, or so many steps."""
+def train(kind, strangers, kept_out, settings, seed, minutes=None, steps=None, rate=2e-3, start=None, report=print):
+    """-> trained network, figures. By the clock, or so many steps. start: the state of another network's trunk."""
     torch.manual_seed(seed)
     task = Task(kind, strangers, settings)
+    if start:
+        task.network.trunk.load_state_dict(start)
     optimiser = torch.optim.Adam(task.parameters, rate)
     started, step, done, last = time.monotonic(), 0, 0.0, 0.0
     while done < 1:
@@ -246,12 +249,14 @@ def main():
     parser.add_argument("--steps", type=int, help="instead of --minutes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", choices=("even", "odd"))
+    parser.add_argument("--start", metavar="JUDGE", help="file of another judge with the same layers")
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     settings = dict(SETTINGS[options.kind], **SETTINGS_OF_SHARE.get(options.share, {}))
     network, figures = train(
         options.kind, read_renders(options.renders, share=options.share), read_renders(options.renders, kept_out=True), settings,
-        options.seed, options.minutes, options.steps, report=lambda line: print(line, flush=True))
+        options.seed, options.minutes, options.steps, start=options.start and trunk.trunk_of(options.start),
+        report=lambda line: print(line, flush=True))
     size = trunk.save(network, options.out, options.kind, settings)
     print(f"{options.out}: {size} bytes; {figures}")
 

@@ -68,3 +68,11 @@ def fill(network, arrays):
     if missing or unexpected:
         raise ValueError(f"weights of a judging network: missing {missing[:3]}, unknown {unexpected[:3]}")
     return network.eval().requires_grad_(False)
+
+
+def trunk_of(path):
+    """The state of the trunk in any judging network's file."""
+    arrays, _ = read(path)
+    state = {name[len("trunk."):]: torch.from_numpy(value) for name, value in arrays.items() if name.startswith("trunk.")}
+    counts = {name.replace("running_mean", "num_batches_tracked"): torch.tensor(0) for name in state if name.endswith("running_mean")}
+    return {**state, **counts}
