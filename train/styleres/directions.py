@@ -5,8 +5,8 @@ usage: python3 -m styleres.directions MODEL.safetensors OUT_FOLDER --data DATA [
            [--components N] [--add NAME ... --to OUT.safetensors]
 
 The codes are E0's for portraits (DATA/real256.npz, those not held out) and renders; the first attribute network labels them. For every
-attribute a linear SVM separates the codes with low readings from those with high ones; its normal, made orthogonal to the other
-attributes' normals, is the direction. GANSpace's are the principal components of the codes. How far a slider goes is measured on
+attribute a linear SVM separates the codes with low readings from those with high ones; the direction changes that SVM's score and
+none of the others'. GANSpace's are the principal components of the codes. How far a slider goes is measured on
 held-out portraits with the second attribute network: identity similarity 0.6 or more, own reading in order. OUT_FOLDER gets
 directions.json and contact sheets of portraits (not for publishing); --add puts those that please into a model file.
 """
@@ -91,25 +91,24 @@ def attribute_normal(x, readings, strength, random):
     return normal, float(np.mean(accuracy))
 
 
-def orthogonal_to(vector, others):
-    """What of a vector is in no other vector's span, as a unit vector."""
-    basis, _ = np.linalg.qr(np.stack(others, 1)) if len(others) else (np.zeros((len(vector), 0)), None)
-    rest = vector - basis @ (basis.T @ vector)
-    return rest / np.linalg.norm(rest)
+def independent(x, normals):
+    """Directions that each change one normal's score by a standard deviation and no other's: of all such, those that the codes
+    themselves vary along most, since they lie in the span of covariance times normals. x: N x D around 0, normals: K x D -> K x D."""
+    scores = x @ normals.T
+    shared = scores.T @ scores / len(x)
+    patterns = x.T @ scores / len(x)
+    return (patterns @ np.linalg.inv(shared) * np.sqrt(np.diag(shared))).T
 
 
 def interfacegan(codes, readings, names, strength=1.0, seed=1):
-    """-> {attribute: (direction rows x w_dim whose length is one standard deviation of the codes along it, figures)}."""
+    """-> {attribute: (direction rows x w_dim, one standard deviation of the SVM's score long, figures)}."""
     x = codes.reshape(len(codes), -1).astype(np.float64)
     scale = x.std()     # the SVM's strength means the same for every model
     random = np.random.default_rng(seed)
-    normals = {name: attribute_normal(x / scale, readings[:, NAMES.index(name)], strength, random) for name in names}
-    found = {}
-    for name, (normal, accuracy) in normals.items():
-        direction = orthogonal_to(normal, [other for key, (other, _) in normals.items() if key != name])
-        found[name] = ((direction * (x @ direction).std()).reshape(codes.shape[1:]),
-                       {"accuracy": round(accuracy, 3), "kept_by_orthogonalisation": round(float(direction @ normal), 3)})
-    return found
+    fitted = [attribute_normal(x / scale, readings[:, NAMES.index(name)], strength, random) for name in names]
+    directions = independent(x, np.stack([normal for normal, _ in fitted]))
+    return {name: (direction.reshape(codes.shape[1:]), {"accuracy": round(accuracy, 3)})
+            for name, direction, (_, accuracy) in zip(names, directions, fitted)}
 
 
 # ---------------------------------------------------------------- GANSpace
