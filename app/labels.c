@@ -12,6 +12,7 @@ static const char *const known_labels[] G_GNUC_UNUSED = {
     N_("Age"),
     N_("Smile"),
     N_("Pose"),
+    N_("Hair lightness"),
     /* GradCtrl */
     N_("Gender"),
     N_("Eyeglasses"),

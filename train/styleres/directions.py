@@ -26,6 +26,7 @@ from .evaluate import JUDGES, LIKE, Panel, Portraits, load_portraits, network_in
 
 LABELS = {"age": "Age", "smile": "Smile", "yaw": "Pose", "gender": "Gender", "beard": "Beard", "hair": "Hair lightness",
           "hair_length": "Hair length", "glasses": "Glasses"}
+GROUPS = {"hair": "hair", "hair_length": "hair"}     # the others: "face"
 TAIL = 0.3              # share of the codes on either side that the SVM learns from
 LENGTHS = (1.0, 2.0, 3.0, 4.0, 6.0)     # standard deviations of the codes along a direction, tried as the slider's end
 STEPS = (-5.0, -2.5, 2.5, 5.0)
@@ -150,9 +151,9 @@ class Trial:
         change = {name: readings[name] - self.readings[name] for name in readings}
         return pictures, float(np.median((self.panel.vectors(pictures) * self.vectors).sum(1))), change
 
-    def length(self, direction):
-        """The longest of LENGTHS at which both ends keep the identity; the shortest if none does."""
-        kept = [length for length in LENGTHS if all(self.at(sign * length * direction)[1] >= LIKE for sign in (-1, 1))]
+    def length(self, direction, longest):
+        """The longest of LENGTHS, but at most `longest`, at which both ends keep the identity; the shortest if none does."""
+        kept = [length for length in LENGTHS if length <= longest and all(self.at(sign * length * direction)[1] >= LIKE for sign in (-1, 1))]
         return max(kept, default=LENGTHS[0])
 
     def figures(self, direction, reading):
@@ -188,7 +189,7 @@ def save_sheet(path, columns, side=112):
     Image.fromarray(np.vstack(rows)).save(path)
 
 
-def find(model, codes, readings, trial, names, components, report=print):
+def find(codes, readings, trial, names, components, longest, report=print):
     """-> {name: (direction in slider units, figures, columns of the sheet)}."""
     found = {}
     for name, (direction, figures) in interfacegan(codes, readings, names).items():
@@ -197,7 +198,7 @@ def find(model, codes, readings, trial, names, components, report=print):
         found[f"pc{index + 1}"] = (direction, {"method": "ganspace", "variance": round(share, 4)}, None)
     results = {}
     for name, (direction, figures, reading) in found.items():
-        length = trial.length(direction)
+        length = trial.length(direction, longest)
         direction = direction * (length / export.FULL_VALUE)
         more, columns = trial.figures(direction, reading)
         results[name] = (direction, dict(figures, deviations=length, **more), columns)
@@ -229,9 +230,11 @@ def main():
     parser.add_argument("--judges", default=JUDGES)
     parser.add_argument("--names", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help="attributes (default: all)")
     parser.add_argument("--components", type=int, default=6)
+    parser.add_argument("--longest", type=float, default=LENGTHS[-1], help="of LENGTHS, if the sheets say that less is better")
     parser.add_argument("--people", type=int, default=16, help="on whom directions are tried")
     parser.add_argument("--add", nargs="+", default=[], metavar="NAME", help="attributes and pcN to add, or NAME=OTHER to call them otherwise")
     parser.add_argument("--to", help="the model file to write")
+    parser.add_argument("--card", help="text file: its model card, if it is to have another")
     options = parser.parse_args()
     if bool(options.add) != bool(options.to):
         parser.error("--add and --to belong together")
@@ -245,7 +248,7 @@ def main():
         sets.append(codes_of(model, first, read_renders(options.renders, options.render_limit)))
     codes, readings = centred(sets)
     trial = Trial(model, held_out[:options.people], Panel(options.judges))
-    results = find(model, codes, readings, trial, options.names, options.components, lambda line: print(line, flush=True))
+    results = find(codes, readings, trial, options.names, options.components, options.longest, lambda line: print(line, flush=True))
     with open(os.path.join(options.out, "directions.json"), "w", encoding="utf-8") as stream:
         json.dump({name: figures for name, (_, figures, _) in results.items()}, stream, indent=1)
     for name, (_, _, columns) in results.items():
@@ -255,8 +258,11 @@ def main():
         for text in options.add:
             name, _, called = text.partition("=")
             direction, figures, _ = results[name]
-            chosen[(called or name).replace("_", "-")] = (direction, LABELS.get(name, called or name), "face", figures["safe"])
+            chosen[(called or name).replace("_", "-")] = (direction, LABELS.get(name, called or name), GROUPS.get(name, "face"), figures["safe"])
         arrays, _ = export.read(options.model)
+        if options.card:
+            with open(options.card, encoding="utf-8") as stream:
+                meta["card"] = stream.read()
         print(f"{options.to}: {export.write(options.to, *add(arrays, meta, chosen))} bytes")
 
 
