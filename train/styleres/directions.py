@@ -26,7 +26,6 @@ from .evaluate import JUDGES, LIKE, Panel, Portraits, load_portraits, network_in
 
 LABELS = {"age": "Age", "smile": "Smile", "yaw": "Pose", "gender": "Gender", "beard": "Beard", "hair": "Hair lightness",
           "hair_length": "Hair length", "glasses": "Glasses"}
-GROUPS = {"hair": "hair", "hair_length": "hair"}     # the others: "face"
 TAIL = 0.3              # share of the codes on either side that the SVM learns from
 LENGTHS = (1.0, 2.0, 3.0, 4.0, 6.0)     # standard deviations of the codes along a direction, tried as the slider's end
 STEPS = (-5.0, -2.5, 2.5, 5.0)
@@ -258,7 +257,7 @@ def main():
         for text in options.add:
             name, _, called = text.partition("=")
             direction, figures, _ = results[name]
-            chosen[(called or name).replace("_", "-")] = (direction, LABELS.get(name, called or name), GROUPS.get(name, "face"), figures["safe"])
+            chosen[(called or name).replace("_", "-")] = (direction, LABELS.get(name, called or name), "face", figures["safe"])
         arrays, _ = export.read(options.model)
         if options.card:
             with open(options.card, encoding="utf-8") as stream:
