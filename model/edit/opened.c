@@ -117,25 +117,52 @@ static gboolean check_unchanged(const LkOpened *opened, GError **error)
     return FALSE;
 }
 
+static gboolean is_chosen(GArray *states, guint index)
+{
+    return g_array_index(states, LkFaceState, index).was_chosen;
+}
+
+static guint count_chosen(GArray *states)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < states->len; i++)
+        n += is_chosen(states, i);
+    return n;
+}
+
+static void add_to_project(LkProject *project, const LkOpened *opened, GArray *states, guint index)
+{
+    const LkOpenedFace *face = lk_opened_face(opened, index);
+    const LkFaceState *state = &g_array_index(states, LkFaceState, index);
+    const gboolean fits = face->networks == project->network_hash;
+    LkProjectFace *kept = lk_project_add_face(project, lk_original_photo(opened->original), &face->quad,
+                                              fits ? face->saved : NULL);
+
+    if (state->was_chosen)
+        lk_project_face_set(kept, opened->model, state->values, state->neutral, state->mode, state->detail);
+    if (index == opened->face)
+        project->chosen = project->faces->len - 1;
+}
+
 LkProject *lk_opened_to_project(const LkOpened *opened, GArray *states, GError **error)
 {
+    const guint n_chosen = count_chosen(states);
     g_autoptr(LkProject) project = NULL;
+    guint n_others = 0;
 
+    if (n_chosen > LK_PROJECT_MAX_FACES) {
+        g_set_error(error, LK_PROJECT_ERROR, LK_PROJECT_ERROR_FORMAT,
+                    "A project has at most %d faces; %u were edited.", LK_PROJECT_MAX_FACES, n_chosen);
+        return NULL;
+    }
     if (!check_unchanged(opened, error))
         return NULL;
     project = lk_project_new(opened->photo, opened->model, error);
-    for (guint i = 0; project != NULL && i < opened->faces->len; i++) {
-        const LkOpenedFace *face = lk_opened_face(opened, i);
-        const LkFaceState *state = &g_array_index(states, LkFaceState, i);
-        const gboolean fits = face->networks == project->network_hash;
-        LkProjectFace *kept = lk_project_add_face(project, lk_original_photo(opened->original), &face->quad,
-                                                  fits ? face->saved : NULL);
-        if (state->was_chosen)
-            lk_project_face_set(kept, opened->model, state->values, state->neutral, state->mode,
-                                state->detail);
-    }
-    if (project != NULL)
-        project->chosen = opened->face;
+    /* Of a crowd, those that nobody has chosen are left out first. */
+    for (guint i = 0; project != NULL && i < opened->faces->len; i++)
+        if (is_chosen(states, i) || n_chosen + n_others++ < LK_PROJECT_MAX_FACES)
+            add_to_project(project, opened, states, i);
     return g_steal_pointer(&project);
 }
 

@@ -46,7 +46,9 @@ GArray *lk_opened_quads(const LkOpened *opened);
 void lk_opened_set_patch(LkOpened *opened, LkPatch *patch);
 void lk_opened_forget_patches(LkOpened *opened);
 
-/* A project of it. states: of LkFaceState, of all faces. LK_PROJECT_ERROR_PHOTO where the photo's file is not what it was. */
+/* A project of it. states: of LkFaceState, of all faces; the chosen one's says so. Of more faces than a project has
+ * (LK_PROJECT_MAX_FACES) those that were never chosen are left out; LK_PROJECT_ERROR_FORMAT where more were chosen,
+ * LK_PROJECT_ERROR_PHOTO where the photo's file is not what it was. */
 LkProject *lk_opened_to_project(const LkOpened *opened, GArray *states, GError **error);
 /* What the project says of photo and faces, with its model, which is the given one if that has the same networks. Nothing is
  * inverted or edited yet. */

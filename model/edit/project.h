@@ -14,6 +14,9 @@ G_BEGIN_DECLS
 
 #define LK_PROJECT_SUFFIX ".likeness"
 
+/* More than these no project has. */
+enum { LK_PROJECT_MAX_FACES = 32 };
+
 #define LK_PROJECT_ERROR (lk_project_error_quark())
 typedef enum {
     LK_PROJECT_ERROR_FORMAT, /* not a project, a newer one, or damaged */
@@ -59,7 +62,8 @@ LkProjectFace *lk_project_add_face(LkProject *project, const LkPhoto *photo, con
 void lk_project_face_set(LkProjectFace *face, const LkModel *model, const float *values, const float *neutral,
                          LkInversionMode mode, double detail);
 
-/* Whole or not at all, in place of an older file. A G_FILE_ERROR that names path. */
+/* Whole or not at all, in place of an older file. A G_FILE_ERROR that names path; LK_PROJECT_ERROR_FORMAT where lk_project_read would
+ * refuse it for its size. */
 gboolean lk_project_write(const LkProject *project, const char *path, GError **error);
 
 /* LK_PROJECT_ERROR_FORMAT or a G_FILE_ERROR; one sentence that names path. */

@@ -20,7 +20,6 @@ enum {
     MAX_FILE = 128 << 20, /* bytes */
     MAX_MARKS = 100000,   /* commas, colons, brackets: memory is not to be far more than the file */
     MAX_DEPTH = 8,
-    MAX_FACES = 32,
     MAX_SLIDERS = LK_MAX_DIRECTIONS,
     MAX_SIDE = 4096, /* channels, rows or columns of a tensor */
     MAX_TEXT = 1 << 14,
@@ -192,6 +191,12 @@ gboolean lk_project_write(const LkProject *project, const char *path, GError **e
     if (file == NULL)
         return FALSE;
     text = to_text(project, path, &size);
+    if (size > MAX_FILE) {
+        g_autofree char *shown = g_filename_display_name(path);
+        g_set_error(error, LK_PROJECT_ERROR, LK_PROJECT_ERROR_FORMAT,
+                    "%s cannot be written: the faces that were edited do not fit into one project", shown);
+        return FALSE;
+    }
     for (gsize done = 0; done < size;) {
         const gssize n = write(lk_new_file_fd(file), text + done, size - done);
         if (n < 0 && errno != EINTR) {
@@ -489,8 +494,8 @@ static gboolean read_root(LkProject *project, JsonNode *node, GError **error)
     faces = json_object_get_member(root, "faces");
     if (faces == NULL || !JSON_NODE_HOLDS_ARRAY(faces) ||
         json_array_get_length(json_node_get_array(faces)) < 1 ||
-        json_array_get_length(json_node_get_array(faces)) > MAX_FACES)
-        return refuse(error, "\"faces\" is missing or no list of 1 to %d faces", MAX_FACES);
+        json_array_get_length(json_node_get_array(faces)) > LK_PROJECT_MAX_FACES)
+        return refuse(error, "\"faces\" is missing or no list of 1 to %d faces", LK_PROJECT_MAX_FACES);
     if (!read_photo(project, root, error) || !read_model(project, root, error))
         return FALSE;
     for (guint i = 0; i < json_array_get_length(json_node_get_array(faces)); i++)

@@ -4,6 +4,7 @@
  */
 #include "watch.h"
 
+#include "opened.h"
 #include "pictures.h"
 #include "project.h"
 #include "tiny_model.h"
@@ -410,6 +411,43 @@ static void test_added(void)
     watch_free(watch);
 }
 
+/* ---- a crowd ------------------------------------------------------------------------------------------------ */
+
+/* What was edited is kept, and can be read again. */
+static void test_crowd(void)
+{
+    enum { N = 40 };
+    g_autofree char *path = edit_fixture_path(fixture, "crowd.likeness");
+    g_auto(LkOpened) opened = lk_opened_new(fixture->model);
+    g_autoptr(GArray) states = lk_face_states_new(N);
+    const float values[] = {1, 0, 0}, neutral[] = {0, 0, 0};
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(lk_opened_read_photo(&opened, two_path, &error));
+    for (guint i = 0; i < N; i++)
+        lk_opened_add_face(&opened, &(LkQuad){{10 + i, 50}, {20, 0}, {0, 20}});
+    opened.face = 39;
+    lk_face_state_set(&g_array_index(states, LkFaceState, 35), values, neutral, 3, LK_INVERSION_STYLERES, 1);
+    lk_face_state_set(&g_array_index(states, LkFaceState, 39), values, neutral, 3, LK_INVERSION_STYLERES, 1);
+    g_autoptr(LkProject) project = lk_opened_to_project(&opened, states, &error);
+    g_assert_no_error(error);
+    g_assert_true(lk_project_write(project, path, &error));
+    g_autoptr(LkProject) again = lk_project_read(path, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(again->faces->len, ==, LK_PROJECT_MAX_FACES);
+    g_assert_cmpuint(again->chosen, ==, 31);
+    g_assert_cmpfloat(((LkProjectFace *)g_ptr_array_index(again->faces, 30))->quad.centre[0], ==, 45);
+    g_assert_cmpfloat(((LkProjectFace *)g_ptr_array_index(again->faces, 31))->quad.centre[0], ==, 49);
+    g_assert_cmpuint(((LkProjectFace *)g_ptr_array_index(again->faces, 31))->sliders->len, ==, 1);
+
+    for (guint i = 0; i < N; i++)
+        lk_face_state_set(&g_array_index(states, LkFaceState, i), values, neutral, 3, LK_INVERSION_STYLERES,
+                          1);
+    g_assert_null(lk_opened_to_project(&opened, states, &error));
+    g_assert_error(error, LK_PROJECT_ERROR, LK_PROJECT_ERROR_FORMAT);
+    g_unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -426,6 +464,7 @@ int main(int argc, char **argv)
     g_test_add_func("/session-projects/photo-changed", test_photo_changed);
     g_test_add_func("/session-projects/placed", test_placed);
     g_test_add_func("/session-projects/added", test_added);
+    g_test_add_func("/session-projects/crowd", test_crowd);
     const int status = g_test_run();
     g_unlink(two_path);
     g_free(two_path);
