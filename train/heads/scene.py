@@ -30,7 +30,7 @@ def rotation(yaw, pitch, roll):
 
 
 def expression_of(head):
-    """Amount of each expression unit. A smile closes first, bares the teeth later, and narrows the eyes."""
+    """Amount of each expression unit. A smile closes first, bares the teeth later, and narrows the eyes; beyond 1 it only widens."""
     units = dict(head.get("expr", {}))
 
     def add(name, amount):
@@ -38,7 +38,8 @@ def expression_of(head):
 
     smile = head.get("smile", 0)
     if smile > 0:
-        add("mouth-corner-puller", min(1, smile * 1.1) * (.75 if smile < .5 else .75 - .5 * (smile - .5) * 2 * .6))
+        smile, broad = min(1, smile), max(0, smile - 1)
+        add("mouth-corner-puller", min(1, smile * 1.1) * (.75 if smile < .5 else .75 - .5 * (smile - .5) * 2 * .6) + .7 * broad)
         add("mouth-upward-retraction", max(0, (smile - .35) / .65) * .8)
         for side in ("left", "right"):
             add(f"eye-{side}-slit", .35 * smile)

@@ -81,7 +81,8 @@ def sheet(arguments):
     sources = np.unique(pairs["src"])
     chosen = np.random.RandomState(arguments.seed).permutation(sources)[:arguments.count]
     rows = [np.hstack([real[i]] + [pairs["img"][k] for k in np.where(pairs["src"] == i)[0]]) for i in chosen]
-    Image.fromarray(np.vstack(rows)).save(arguments.out)
+    width = max(row.shape[1] for row in rows)
+    Image.fromarray(np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])).save(arguments.out)
 
 
 def main():

@@ -12,11 +12,12 @@ from PIL import Image
 from .age import Portrait
 from .fields import Fields, nearest
 
-YAWS = list(range(-28, 29, 4))          # degrees
-SMILES = [0, .25, .5, .75, 1.]
+YAWS = list(range(-36, 37, 4))          # degrees
+SMILES = [0, .25, .5, .75, 1., 1.25, 1.5]
+WIDEST, OPEN, CLOSED = 4, 3, 2          # SMILES that photos are taken to have: at most, from where teeth show, up to where they do not
 MEAN_AGE = .5
 FULL_AGE = .8                           # label difference of the strongest ageing
-YAW_RANGES = ((-14, -8), (8, 14), (-14, 14))
+YAW_RANGES = ((-14, -8), (8, 14), (-22, -15), (15, 22))     # the last two tear outlines: photos for training, never targets (styleres/data.py)
 SMILE_PAIRS = 3
 
 
@@ -31,16 +32,18 @@ def reduced(image, size):
 def pose_jobs(labels, random):
     """(source state, target state, label change) of a photo's yaw and smile pairs; labels: age, smile, yaw / 30."""
     yaw = nearest([y for y in YAWS if abs(y) <= 16], np.clip(labels[2] * 30, -16, 16))
-    smile = nearest(range(len(SMILES)), np.clip(labels[1], 0, 1) * (len(SMILES) - 1))
+    smile = nearest(range(WIDEST + 1), np.clip(labels[1], 0, 1) * WIDEST)
     jobs = []
     for low, high in YAW_RANGES:
-        options = [y for y in YAWS if low <= y - yaw <= high and abs(y - yaw) >= 4] or [y for y in YAWS if 4 <= abs(y - yaw) <= 14]
+        options = [y for y in YAWS if low <= y - yaw <= high]
         other = options[random.randint(len(options))]
         jobs.append(((yaw, SMILES[1], MEAN_AGE), (other, SMILES[1], MEAN_AGE), (0, 0, (other - yaw) / 30)))
-    others = list(random.permutation([k for k in range(len(SMILES)) if k != smile and (k < smile or k <= 2)]))
-    if smile >= 2:
+    others = list(random.permutation([k for k in range(WIDEST) if k < smile or k <= CLOSED and k != smile]))
+    if smile >= CLOSED:
         others = [0] + [k for k in others if k != 0]
     others = (others * SMILE_PAIRS)[:SMILE_PAIRS]
+    if smile >= OPEN:
+        others.append(smile + 2)
     for other in others:
         jobs.append(((yaw, SMILES[smile], MEAN_AGE), (yaw, SMILES[other], MEAN_AGE), (0, SMILES[other] - SMILES[smile], 0)))
     return jobs

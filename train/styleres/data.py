@@ -18,6 +18,7 @@ from PIL import Image
 
 LABELS = 3      # age 0..1, smile 0..1, yaw in units of 30 degrees
 YAW = 2
+TURN = 0.5      # portraits that were warped by more are torn at their outlines: photos, never targets
 PICTURES = ("portraits", "variants", "renders")
 
 
@@ -116,9 +117,9 @@ class TrainingData:
                 deltas += [label - labels[0] for label in labels[1:]]
         return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas))
 
-    def _choose_targets(self, rng, source, labels, favourite=None):
-        """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
-        others = [k for k in range(len(labels)) if k != source]
+    def _choose_targets(self, rng, source, labels, good, favourite=None):
+        """Indices of the good pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
+        others = [k for k in good if k != source]
         chance = np.array([1 + self.favour @ np.abs(labels[k] - labels[source]) for k in others])
         chosen = []
         for _ in range(self.targets):
@@ -126,7 +127,7 @@ class TrainingData:
                 chosen.append(favourite)
             else:
                 chosen.append(rng.choice(others, p=chance / chance.sum()))
-        if rng.random() < self.reconstruct:
+        if rng.random() < self.reconstruct and source in good:
             chosen[0] = source
         return chosen
 
@@ -137,7 +138,7 @@ class TrainingData:
         if rng.random() < 0.6:
             pictures = self._recolour(pictures, rng)
         order = [rng.integers(4)]
-        order += self._choose_targets(rng, order[0], self.render_labels[identity])
+        order += self._choose_targets(rng, order[0], self.render_labels[identity], range(4))
         return [pictures[k] for k in order], [self.render_labels[identity][k] for k in order]
 
     def _recolour(self, pictures, rng):
@@ -153,8 +154,10 @@ class TrainingData:
         row = rng.integers(len(self.portraits))
         options = [(self.portraits[row], np.zeros(LABELS, np.float32))] + self.variants[row]
         order = [0 if len(options) == 1 or rng.random() < 0.5 else rng.integers(1, len(options))]
-        order += self._choose_targets(rng, order[0], [label for _, label in options], 0) if len(options) > 1 else [0] * self.targets
-        return [normalise(options[k][0]) for k in order], [options[k][1] for k in order]
+        labels = [label for _, label in options]
+        good = [k for k, label in enumerate(labels) if abs(label[YAW]) < TURN]
+        order += self._choose_targets(rng, order[0], labels, good, 0) if len(options) > 1 else [0] * self.targets
+        return [normalise(options[k][0]) for k in order], [labels[k] for k in order]
 
 
 def normalise(picture):

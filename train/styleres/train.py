@@ -23,25 +23,28 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from . import config as configuration
+from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
 from .data import TrainingData, read, unpack
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
 from .losses import face_weights, picture_loss
 from .networks import StyleRes
+from .objectives import load_judge
 from .paths import Paths
 
 
 class Losses(nn.Module):
     """One training step's losses as one module, so that DistributedDataParallel can wrap it."""
 
-    def __init__(self, model, loss, side):
+    def __init__(self, model, loss, side, perceptual=None):
         super().__init__()
-        self.model, self.loss, self.side = model, loss, side
+        self.model, self.loss, self.side, self.perceptual = model, loss, side, perceptual
         self.register_buffer("weights", face_weights(side), persistent=False)
 
-    def forward(self, photo, target, delta):
-        """photo: N x 3 x input x input; target: N K x 3 x input x input; delta: N K x edits, zero where target = photo."""
+    def forward(self, photo, target, delta, critic=None):
+        """photo: N x 3 x input x input; target: N K x 3 x input x input; delta: N K x edits, zero where target = photo;
+        critic: the network that the pictures must please. -> loss, {term: value}, (the last edit of every photo, what it should be)"""
         model, synthesis, side = self.model, self.model.synthesis, self.side
         count, targets = photo.shape[0], target.shape[0] // photo.shape[0]
         w_plus, enc_feat = model.encode(photo, model.rows_for(side))
@@ -60,12 +63,20 @@ class Losses(nn.Module):
         importance = 1 + is_edit * (self.loss["edit"] * self.balance(before, target, weights) - 1)
         total = (importance * (real + self.loss["w_only"] * w_only)).mean()
         total = total + self.loss["residual"] * added.abs().mean()
-        cycle = self.cycle(photo, pictures[targets - 1::targets], delta[targets - 1::targets])
+        last = slice(targets - 1, None, targets)    # never the photo itself
+        cycle = self.cycle(photo, pictures[last], delta[last])
         total = total + self.loss["cycle"] * cycle
         edits, others = is_edit.sum().clamp(min=1), (1 - is_edit).sum().clamp(min=1)
         parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
                  "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle}
-        return total, {name: value.detach() for name, value in parts.items()}
+        if self.perceptual:
+            parts["perceptual"] = self.perceptual(pictures[last], shrink(target[last], side)).mean()
+            total = total + self.loss["perceptual"] * parts["perceptual"]
+        if critic:
+            parts["adversarial"] = generator_loss(critic(pictures[last].float()))
+            total = total + self.loss["adversarial"] * parts["adversarial"]
+        parts = {name: value.detach() for name, value in parts.items()}
+        return total, parts, (pictures[last].detach(), target[last])
 
     def cycle(self, photo, edited, delta):
         """What the last edit of every photo gives, encoded anew and with the edit undone, must be the photo."""
@@ -85,6 +96,36 @@ class Losses(nn.Module):
         change = (target - photo).abs().mean(1, keepdim=True)
         smooth = F.avg_pool2d(change, 5, 1, 2, count_include_pad=False)
         return 1 + self.loss["change"] * (smooth / 0.3).clamp(max=1)
+
+
+class Critic:
+    """A discriminator of edited pictures, against what they should have been; sizes and rates are [gan]'s."""
+
+    def __init__(self, settings, side, device):
+        self.settings = settings
+        self.network = Discriminator(side, settings["discriminator"], settings["spread_group"]).to(device).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), settings["rate"] * settings["critic_rate"], settings["betas"])
+
+    def state_dict(self):
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state):
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def learn(self, made, real, step, average):
+        """One step; average: mean of tensors over the processes that learn together."""
+        self.network.requires_grad_(True)
+        loss = discriminator_loss(self.network(real), self.network(made))
+        figure = loss.detach()
+        if step % self.settings["r1_every"] == 0:
+            loss = loss + 0.5 * self.settings["r1_weight"] * self.settings["r1_every"] * gradient_penalty(self.network, real)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        average([parameter.grad for parameter in self.network.parameters()])
+        self.optimizer.step()
+        self.network.requires_grad_(False)
+        return figure
 
 
 def kind_of(name):
@@ -120,6 +161,10 @@ class Trainer:
         self._to_device()
         self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.optimizer = self._optimizer()
+        self.perceptual = load_judge("perceptual", config["judges"]["perceptual"]) if config["loss"]["perceptual"] else None
+        if self.perceptual:
+            self.perceptual.to(processes.device)
+        self.critic = Critic(config["gan"], config["model"]["input"], processes.device) if config["loss"]["adversarial"] else None
         self.step, self.stage, self.share, self.batches = 0, None, 0.0, None
 
     def _to_device(self):
@@ -139,7 +184,8 @@ class Trainer:
     def save(self, path):
         """Everything that resuming needs. The random numbers of a step follow from seed, rank and step alone."""
         state = {"config": self.config, "step": self.step, "share": self.share, "spent": self.elapsed(),
-                 "model": self.model.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict()}
+                 "model": self.model.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict(),
+                 "critic": self.critic and self.critic.state_dict()}
         torch.save(state, f"{path}.part")
         os.replace(f"{path}.part", path)
 
@@ -151,6 +197,8 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         for group, factor in zip(self.optimizer.param_groups, factors):
             group["factor"] = factor    # the configuration's, not the checkpoint's
+        if self.critic and state.get("critic"):
+            self.critic.load_state_dict(state["critic"])
         self.step, self.spent, self.share = state["step"], state["spent"], state["share"]
 
     def start_from(self, path, fresh=()):
@@ -189,7 +237,10 @@ class Trainer:
             head.requires_grad_(False)
         if "p1" not in self.model.e4e.heads[:self.model.rows_for(side)]:
             self.model.e4e.latlayer2.requires_grad_(False)
-        self.losses = Losses(self.model, self.config["loss"], side).to(self.processes.device)
+        # Smaller pictures are not worth judging.
+        self.judged = side >= self.config["model"]["input"]
+        perceptual = self.perceptual if self.judged else None
+        self.losses = Losses(self.model, self.config["loss"], side, perceptual).to(self.processes.device)
         if self.gradient_averaging():
             self.losses = DistributedDataParallel(self.losses)
 
@@ -220,12 +271,15 @@ class Trainer:
         self.batches = self.batches or self.prepared_batches()
         photo, target, delta = (x.to(self.processes.device, non_blocking=True) for x in next(self.batches))
         photo = photo.contiguous(memory_format=torch.channels_last)
+        critic = self.critic if self.judged else None
         with self.precision():
-            total, parts = self.losses(photo, target, delta)
+            total, parts, (made, real) = self.losses(photo, target, delta, critic and critic.network)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
+        if critic:
+            parts["critic"] = critic.learn(made.float(), shrink(real, self.stage), self.step, self.processes.average)
         self.step += 1
         self.update_ema()
         if not self.gradient_averaging() and self.step % self.settings["sync_every"] == 0:

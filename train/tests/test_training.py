@@ -12,7 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
-from styleres import config, data, evaluate, export, flops, grow  # noqa: E402
+from styleres import config, data, evaluate, export, flops, grow, perceptual, trunk  # noqa: E402
 from styleres.networks import StyleRes  # noqa: E402
 from styleres.train import Losses, Processes, Trainer  # noqa: E402
 
@@ -68,10 +68,24 @@ class DataTest(TrainingTest):
         counts = {}
         for favour in ([0.0, 0.0, 0.0], [0.0, 0.0, 8.0]):
             self.data.favour, random = np.array(favour), np.random.default_rng(1)
-            chosen = [k for _ in range(200) for k in self.data._choose_targets(random, 0, labels)]
+            chosen = [k for _ in range(200) for k in self.data._choose_targets(random, 0, labels, range(4))]
             counts[favour[2]] = chosen.count(3) / len(chosen)
         self.assertAlmostEqual(counts[0.0], 1 / 3, delta=0.06)
         self.assertAlmostEqual(counts[8.0], 9 / 11, delta=0.06)
+
+    def test_widely_turned_portraits_are_never_targets(self):
+        """Photos, portraits and variants are told apart by one colour each, which augmentation leaves recognisable."""
+        self.data.mix, self.data.variants = {"portrait": 1}, [[] for _ in self.data.portraits]
+        self.data.portraits = np.full_like(self.data.portraits, 40)
+        for turn, level in ((0.3, 120), (-0.6, 200)):
+            for variants in self.data.variants:
+                variants.append((np.full_like(self.data.portraits[0], level), np.float32([0, 0, turn])))
+        photos, targets = [], []
+        for k in range(60):
+            photo, target, _ = self.data.batch(np.random.default_rng(k))
+            photos.append(float(photo.mean())), targets.append(float(target.max()))
+        self.assertGreater(max(photos), 0.3, "never a photo")
+        self.assertLess(max(targets), 0.4, "a target")
 
     def test_missing_settings_are_refused(self):
         with self.assertRaises(SystemExit):
@@ -94,9 +108,9 @@ class RunTest(TrainingTest):
         for side, cycles in ((16, False), (32, True)):
             settings = dict(tiny.settings()["loss"], cycle=1.0)
             model = StyleRes(tiny.MODEL, ["age", "smile", "pose"])
-            total, parts = Losses(model, settings, side)(torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3))
+            total, parts, _ = Losses(model, settings, side)(torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3))
             self.assertEqual(float(parts["cycle"]) > 0, cycles)
-            plain, _ = Losses(model, dict(settings, cycle=0.0), side)(torch.zeros(2, 3, 32, 32), torch.zeros(4, 3, 32, 32), torch.rand(4, 3))
+            plain, _, _ = Losses(model, dict(settings, cycle=0.0), side)(torch.zeros(2, 3, 32, 32), torch.zeros(4, 3, 32, 32), torch.rand(4, 3))
             self.assertTrue(bool(torch.isfinite(total + plain)))
 
     def test_resume_equals_no_interruption(self):
@@ -116,6 +130,37 @@ class RunTest(TrainingTest):
         self.assertEqual(second.stage, 32)
         self.same(whole.model.state_dict(), second.model.state_dict())
         self.same(whole.ema, second.ema)
+
+    def test_edits_can_be_judged(self):
+        """With a perceptual network and a discriminator; interrupted, too. The discriminator must learn, and matter."""
+        judge = perceptual.Perceptual(settings={"widths": [4, 4], "strides": [2, 2]})
+        trunk.save(judge, self.path("judge.safetensors"), perceptual.KIND, judge.settings)
+
+        def trainer(weight):
+            settings = tiny.settings(steps=12, stages=[[0.0, 16], [0.3, 32]])
+            settings["loss"].update(perceptual=1.0, adversarial=weight)
+            settings["judges"]["perceptual"] = self.path("judge.safetensors")
+            settings["gan"]["discriminator"] = tiny.MODEL["channels"]
+            return Trainer(settings, self.data, Processes())
+
+        whole, without = trainer(0.5), trainer(1e-9)
+        first = [value.clone() for value in whole.critic.network.state_dict().values()]
+        for other in (whole, without):
+            other.run(self.path("whole.pt"), save_every=1e9)
+        self.assertFalse(any(torch.equal(*pair) for pair in zip(first, whole.critic.network.state_dict().values())))
+        self.assertFalse(torch.equal(whole.model.latent_avg, without.model.latent_avg))
+        part = trainer(0.5)
+        for step in range(8):
+            if step % 4 == 0:       # as run() does it
+                part.update_share()
+                part.enter_stage()
+            part.train_step()
+        part.save(self.path("part.pt"))
+        again = trainer(0.5)
+        again.resume(self.path("part.pt"))
+        again.run(self.path("part.pt"), save_every=1e9)
+        self.same(whole.model.state_dict(), again.model.state_dict())
+        self.same(whole.critic.network.state_dict(), again.critic.network.state_dict())
 
     def test_two_processes(self):
         for sync_every in (1, 4):
