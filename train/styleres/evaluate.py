@@ -6,7 +6,7 @@ usage: python3 -m styleres.evaluate MODEL.safetensors PORTRAITS.npz OUT_FOLDER [
 
 PORTRAITS.npz: img (N x 256 x 256 x 3, aligned crops) and, if there, hold (only those rows are used; the others are what the
 Frechet distance compares with). Writes scores.json, scores.md and, of the first model, sheet-*.png: one row per person; photo,
-w+ alone, inversion, then -5, -2.5, 2.5, 5 of every slider. --also: further models, ablations for example, for the table. --pairs: how well the identity network
+w+ alone, inversion, then -5, -2.5, 2.5, 5 of every slider. --also: further models for the table; those without sliders, ablations of the first one's E1 and E2 for example, are given the first one's. --pairs: how well the identity network
 tells DATA's warped and pseudo-aged versions of portraits from other people.
 """
 import argparse
@@ -47,8 +47,11 @@ class Portraits:
         self.w_plus, enc_feat = model.encode(network_input(pictures, model.config["input"]))
         self.residual = model.residual(enc_feat, model.synthesis.low(self.w_plus)[0])
 
-    def picture(self, values, use_residual=True):
+    def picture(self, values, use_residual=True, offset=None):
+        """Everyone with these slider values; offset (rows x w_dim): added to w+ as well."""
         w_plus = self.model.edit(self.w_plus, torch.tensor([values]).expand(len(self.w_plus), -1))
+        if offset is not None:
+            w_plus = w_plus + torch.from_numpy(offset).float()
         feats, rgb = self.model.synthesis.low(w_plus)
         if use_residual:
             feats, _ = self.model.fuse(feats, self.residual)
@@ -270,6 +273,12 @@ def load_portraits(path, limit=None):
     return pictures[hold][:limit], pictures[~hold]
 
 
+def lend_sliders(lender, model, meta, lent):
+    """Another model of the same generator gets the lender's directions; -> its metadata with them."""
+    model.edits, model.direction = lender.edits, lender.direction
+    return dict(meta, directions=lent["directions"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
@@ -291,6 +300,10 @@ def main():
     all_scores = []
     for path in [options.model, *options.also]:
         model, meta = load_model(path)
+        if path == options.model:
+            first = model, meta
+        elif not model.edits:
+            meta = lend_sliders(first[0], model, meta, first[1])
         results = render_all(model, originals, options.stop)
         w_results = render_all(model, originals, options.stop, use_residual=False) if panel else {}
         if path == options.model:

@@ -14,6 +14,8 @@ import torch
 from . import config as configuration
 from .networks import StyleRes
 
+FORMAT = "likeness-model"
+WITHOUT_TRANSFORM = "likeness-ablation"     # for styleres.evaluate alone: a model without E2, which the program could not run
 FULL_VALUE = 5.0    # a slider's end
 DTYPES = {"F16": np.float16, "F32": np.float32}
 
@@ -39,7 +41,7 @@ def metadata(model, edits, name, licence, card=None):
         {"name": key, "label": edit["label"], "kind": "interfacegan", "group": "face", "rows": [0, model["num_ws"]],
          "range": [-FULL_VALUE, FULL_VALUE], "safe": edit["safe"], "default": 0, "step": 0.1}
         for key, edit in edits.items()]
-    result = {"format": "likeness-model", "version": "1", "name": name, "licence": licence, "domain": "faces",
+    result = {"format": FORMAT, "version": "1", "name": name, "licence": licence, "domain": "faces",
               "config": configuration.canonical(model), "directions": json.dumps(directions, separators=(",", ":"))}
     if card:
         result["card"] = card
@@ -111,6 +113,7 @@ def load_model(path):
     arrays, meta = read(path)
     names = [direction["name"] for direction in json.loads(meta["directions"])]
     model = StyleRes(json.loads(meta["config"]), names)
+    model.transform = meta["format"] != WITHOUT_TRANSFORM
     missing, unexpected = model.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()}, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
@@ -138,6 +141,8 @@ def main():
         edits = configuration.load(arguments.config)["edits"]
         config["edits"] = {name: edits[name] for name in config["edits"]}
     meta = metadata(config["model"], config["edits"], arguments.name, arguments.licence, card)
+    if checkpoint.get("stage") == "residual" and not config["residual"]["transform"]:
+        meta["format"] = WITHOUT_TRANSFORM
     size = write(arguments.out, rounded_tensors(checkpoint["ema"], config["edits"]), meta)
     print(f"{arguments.out}: {size} bytes, step {checkpoint['step']}")
 

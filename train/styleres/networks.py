@@ -404,6 +404,7 @@ class StyleRes(nn.Module):
         super().__init__()
         rows, w_dim = config["num_ws"], config["w_dim"]
         self.config, self.edits = config, tuple(edits)
+        self.transform = True       # False: an ablation without E2
         self.e4e = Encoder(config)
         self.generator = Generator(config)
         self.latent_avg = nn.Parameter(torch.zeros(rows, w_dim))
@@ -455,7 +456,9 @@ class StyleRes(nn.Module):
         return self.residual_block.modify_feature_gates(feats, residual)
 
     def fuse(self, feats, residual):
-        """F'' = F' + gate * delta F, and the term that was added."""
+        """F'' = F' + gate * delta F (without E2: + R), and the term that was added."""
+        if not self.transform:
+            return feats + residual, residual
         delta, gate = self.gate(feats, residual)
         added = gate * delta
         return feats + added, added

@@ -23,8 +23,8 @@ def back(w_plus, w_random, strength):
 class Paths:
     """Encodes photos and decodes codes with residual features, at one side of output."""
 
-    def __init__(self, model, side, transform=True):
-        self.model, self.side, self.transform = model, side, transform
+    def __init__(self, model, side):
+        self.model, self.side = model, side
         self.rows = model.rows_for(side)
 
     def invert(self, photo):
@@ -36,7 +36,7 @@ class Paths:
     def decode(self, w_plus, residual, low=None):
         """-> picture, and the features that were added."""
         feats, rgb = low or self.model.synthesis.low(w_plus)
-        fused, added = self.model.fuse(feats, residual) if self.transform else (feats + residual, residual)
+        fused, added = self.model.fuse(feats, residual)
         return self.model.synthesis.high(fused, rgb, w_plus, self.side), added
 
     def undo(self, edited, undo):

@@ -29,7 +29,8 @@ class Residual(AdversarialStage):
 
     def __init__(self, config, processes, sources):
         super().__init__(config, processes, sources)
-        self.paths = Paths(self.model, self.side, self.settings["transform"])
+        self.model.transform = self.settings["transform"]
+        self.paths = Paths(self.model, self.side)
         self.reconstruction = Reconstruction(self.settings, config, self.side).to(processes.device)
         if processes.rank == 0 and self.reconstruction.absent():
             print(self.reconstruction.absent(), flush=True)
@@ -40,7 +41,13 @@ class Residual(AdversarialStage):
         return {"player": self.pick("model.generator.", names), "critic": self.pick("critics.")}
 
     def start_from(self, path):
-        if not super().start_from(path) and self.settings["codes"] != "photos":
+        if self.settings["fresh"]:
+            first = {name: value.clone() for name, value in self.model.state_dict().items() if "modify_feature" in name}
+        has_mapping = super().start_from(path)
+        if self.settings["fresh"]:
+            self.model.load_state_dict(first, strict=False)
+            self.average = {name: value.detach().clone() for name, value in self.followed().items()}
+        if not has_mapping and self.settings["codes"] != "photos":
             raise SystemExit(f'{path}: no mapping network in it; residual.codes = "photos" goes without')
 
     def train_step(self, pictures):

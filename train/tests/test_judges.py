@@ -212,6 +212,21 @@ class EvaluationTest(JudgeTest):
         self.assertEqual(evaluate.side_effects(effects), {"age": {"pose": 0.1}, "pose": {"age": 0.25}})
 
 
+    def test_ablations_are_measured_with_the_first_models_sliders(self):
+        first, other = StyleRes(tiny.MODEL, ["age"]), StyleRes(tiny.MODEL)
+        meta = evaluate.lend_sliders(first, other, {"directions": "[]"}, {"directions": "lent"})
+        self.assertEqual((other.edits, meta), (("age",), {"directions": "lent"}))
+        other.load_state_dict(first.state_dict())
+        other.transform = False
+        pictures = smooth_pictures(2, 32).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+        with torch.no_grad():
+            shown = [evaluate.Portraits(model.eval(), pictures) for model in (first, other)]
+            self.assertTrue(np.array_equal(*(people.picture([2.0], use_residual=False) for people in shown)))
+            self.assertFalse(np.array_equal(*(people.picture([2.0]) for people in shown)))
+            plain = other.synthesis.low(shown[1].w_plus)[0]
+            self.assertTrue(torch.equal(other.fuse(plain, shown[1].residual)[0], plain + shown[1].residual))
+
+
 class DirectionTest(JudgeTest):
     def test_svm_finds_the_plane(self):
         x = RANDOM.standard_normal((400, 6))
@@ -239,6 +254,20 @@ class DirectionTest(JudgeTest):
         normals = RANDOM.standard_normal((3, 6))
         changes = directions.independent(x, normals) @ normals.T
         np.testing.assert_allclose(changes, np.diag(np.sqrt(((x @ normals.T) ** 2).mean(0))), atol=1e-9)
+
+    def test_side_effects_are_taken_out(self):
+        class People:
+            """The first pixel is age, the second smile; the third goes with neither."""
+            model = mock.Mock(edits=())
+
+            def picture(self, values, offset):
+                return np.tile((128 + 2 * offset[0, :3])[None, None, :, None], (2, 1, 1, 3)).astype(np.float32)
+
+        reader = mock.Mock()
+        reader.values = lambda x: torch.cat([x[:, 0, :, 0], x[:, 0, :, 1], torch.zeros(len(x), 6)], 1)
+        sliders = {"age": np.array([[1.0, 0.2, 0.0]]), "smile": np.array([[0.1, 2.0, 0.0]])}
+        mended = directions.without_side_effects(np.array([[3.0, 1.0, 5.0]]), People(), reader, sliders)
+        np.testing.assert_allclose(mended, [[0, 0, 5]], atol=1e-5)
 
     def test_principal_components(self):
         codes = RANDOM.standard_normal((500, 2, 3)) * [1, 1, 5] + 7
@@ -274,8 +303,8 @@ class DirectionTest(JudgeTest):
         class People:
             w_plus = torch.zeros(3, 1, 1)
 
-            def picture(self, values):
-                value = 128 + 10 * self.w_plus[:, 0, 0].numpy()
+            def picture(self, values, offset=np.zeros((1, 1))):
+                value = 128 + 10 * (self.w_plus[:, 0, 0].numpy() + offset[0, 0])
                 return np.tile(value[:, None, None, None].astype(np.uint8), (1, 2, 2, 3))
 
         trial = directions.Trial.__new__(directions.Trial)

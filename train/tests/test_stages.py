@@ -266,6 +266,19 @@ class ResidualTest(StageTest):
         outputs, targets, invented, added = stage.walk(torch.rand(4, 3, 32, 32))
         self.assertEqual([len(x) for x in (outputs, targets, invented, added)], [1, 1, 1, 1])
 
+    def test_residual_networks_can_start_afresh(self):
+        trained = self.steps(self.stage(Residual), 2)
+        trained.save(self.path("trained.pt"))
+        for fresh in (False, True):
+            stage = self.stage(Residual, fresh=fresh, seed=9)
+            untouched = {name: value.clone() for name, value in stage.model.state_dict().items()}
+            stage.start_from(self.path("trained.pt"))
+            for name, value in stage.model.state_dict().items():
+                source = untouched if fresh and "modify_feature" in name else trained.average
+                if f"model.{name}" in source or name in source:
+                    self.assertTrue(torch.equal(value, source[name if source is untouched else f"model.{name}"]), name)
+            self.assertTrue(all(torch.equal(value, stage.networks.state_dict()[name]) for name, value in stage.average.items()))
+
     def test_cycle_compares_what_comes_back_with_the_photo(self):
         stage = self.stage(Residual, edited=0.5)
         photos = torch.rand(4, 3, 32, 32)
