@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Trains the last block of G alone, on top of a checkpoint that was trained at half the resolution.
 
-usage: python3 -m styleres.grow CHECKPOINT OUT.pt --data DIR [--minutes M]
+usage: python3 -m styleres.grow CHECKPOINT OUT.pt --data DIR [--steps N | --minutes M]
 
 Everything else is frozen, so the features that enter the block are computed once per portrait; the block then learns on cuts
 of them. Its toRGB starts at zero (unless --keep): at first the picture is the plain upsampling of the smaller one.
@@ -67,7 +67,8 @@ def block_parameters(model):
     return list(model.synthesis.block(model.config["resolution"]).parameters())
 
 
-def train_block(model, cuts, settings, loss, processes, minutes):
+def train_block(model, cuts, settings, loss, processes, minutes=None, steps=None):
+    """As long as one of them says. -> steps"""
     parameters = block_parameters(model)
     optimizer = torch.optim.Adam(parameters, lr=settings["learning_rate"], betas=(0.9, 0.99))
     started, step, share, last, total_sum = time.monotonic(), 0, 0.0, time.monotonic(), 0.0
@@ -89,9 +90,10 @@ def train_block(model, cuts, settings, loss, processes, minutes):
             for mean, parameter in zip(average, parameters):
                 mean.lerp_(parameter, 1 - min(0.99, 1 - 1 / (step + 2)))
         step, total_sum = step + 1, total_sum + float(total.detach())
-        share = processes.agree((time.monotonic() - started) / 60 / minutes)
+        elapsed = (time.monotonic() - started) / 60
+        share = processes.agree(step / steps if steps else elapsed / minutes)
         if time.monotonic() - last > 30 and processes.rank == 0:
-            print(f"{share * minutes:5.1f} min  step {step}  loss {total_sum / step:.4f}", flush=True)
+            print(f"{elapsed:5.1f} min  step {step}  loss {total_sum / step:.4f}", flush=True)
             last = time.monotonic()
     with torch.no_grad():
         for mean, parameter in zip(average, parameters):
@@ -107,6 +109,7 @@ def main():
     parser.add_argument("--config", default=os.path.join(HERE, "config.toml"))
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="overrides a setting")
     parser.add_argument("--minutes", type=float, help="overrides grow.minutes")
+    parser.add_argument("--steps", type=int, help="instead of minutes: the same block every time")
     parser.add_argument("--keep", action="store_true", help="go on with the block as it is, after the rest was trained further")
     options = parser.parse_args()
     processes = Processes()
@@ -122,7 +125,7 @@ def main():
         parameter.requires_grad_(True)
     cuts = Cuts(model, options.data, slice(processes.rank, None, processes.world))
     steps = train_block(model, cuts, settings["grow"], settings["loss"], processes,
-                        options.minutes or settings["grow"]["minutes"])
+                        options.minutes or settings["grow"]["minutes"], options.steps)
     if processes.rank == 0:
         torch.save(dict(checkpoint, ema=model.state_dict(), grown=steps), options.out)
     processes.close()

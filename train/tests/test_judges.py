@@ -12,11 +12,12 @@ from unittest import mock
 
 import numpy as np
 import torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
 from heads import assets  # noqa: E402
-from styleres import attributes, directions, evaluate, export, identity, judge_training, measures, perceptual, trunk  # noqa: E402
+from styleres import attributes, blind, directions, evaluate, export, identity, judge_training, measures, perceptual, trunk  # noqa: E402
 from styleres.judges import Attributes, Identity, Perceptual  # noqa: E402
 from styleres.networks import StyleRes  # noqa: E402
 
@@ -225,6 +226,30 @@ class EvaluationTest(JudgeTest):
             self.assertFalse(np.array_equal(*(people.picture([2.0]) for people in shown)))
             plain = other.synthesis.low(shown[1].w_plus)[0]
             self.assertTrue(torch.equal(other.fuse(plain, shown[1].residual)[0], plain + shown[1].residual))
+
+
+class BlindTest(JudgeTest):
+    def test_sheets_and_score(self):
+        np.savez(self.path("people.npz"), img=RANDOM.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
+        model = StyleRes(tiny.MODEL, ["age", "pose"])
+        edits = {name: {"label": name, "full": 5.0, "safe": [-3.0, 3.0]} for name in model.edits}
+        export.write(self.path("m.safetensors"), export.rounded_tensors(model.state_dict(), edits),
+                     export.metadata(tiny.MODEL, edits, "Tiny", "CC0-1.0"))
+        options = mock.Mock(model=self.path("m.safetensors"), portraits=self.path("people.npz"), folder=self.path("blind"), people=2, seed=1)
+        with redirect_stdout(io.StringIO()):
+            blind.make(options)
+        torch.set_grad_enabled(True)
+        with Image.open(self.path("blind/sheet-01.png")) as sheet:
+            self.assertEqual(sheet.size, (40 + 5 * 192, 4 * 192))
+        rows = [tuple(row) for row in json.loads(Path(self.path("blind/key.json")).read_text(encoding="utf-8"))]
+        self.assertEqual({row[:2] for row in rows}, {(name, person) for name in ("age", "pose") for person in (0, 1)})
+        answers = [f"{number} {name} {way}" for number, (name, _, way) in enumerate(rows, 1)]
+        self.assertEqual(blind.score(rows, "\n".join(answers)), ({"age": [2, 2, 2], "pose": [2, 2, 2]}, []))
+        number = next(k for k, row in enumerate(rows) if row[0] == "age")
+        answers[number] = f"{number + 1} age {'up' if rows[number][2] == 'down' else 'down'}"
+        counts, wrong = blind.score(rows, "\n".join(answers[:-1] if rows[-1][0] == "pose" else answers))
+        self.assertEqual(counts["age"], [2, 2, 1])
+        self.assertEqual(len(wrong), 1 + (rows[-1][0] == "pose"))
 
 
 class DirectionTest(JudgeTest):

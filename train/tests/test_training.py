@@ -256,6 +256,7 @@ class ExportTest(TrainingTest):
             if ".b32." not in name:
                 self.assertTrue(torch.equal(value, frozen[name]), name)
         self.assertGreater(float(model.synthesis.b32.torgb.weight.abs().max()), 0.0)
+        self.assertEqual(grow.train_block(model, cuts, settings["grow"], settings["loss"], processes, steps=3), 3)
 
 
 if __name__ == "__main__":
