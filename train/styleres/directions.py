@@ -6,8 +6,7 @@ usage: python3 -m styleres.directions MODEL.safetensors OUT_FOLDER --data DATA [
 
 The codes are E0's for portraits (DATA/real256.npz, those not held out) and renders; the first attribute network labels them. For every
 attribute a linear SVM separates the codes with low readings from those with high ones; the direction changes that SVM's score and
-none of the others'. So much of the model's own sliders is then taken out of it as they, by the first attribute network's readings of portraits, need to undo
-what it does to what they are for. GANSpace's are the principal components of the codes. How far a slider goes is measured on
+none of the others'. GANSpace's are the principal components of the codes. How far a slider goes is measured on
 held-out portraits with the second attribute network: identity similarity 0.6 or more, own reading in order. OUT_FOLDER gets
 directions.json and contact sheets of portraits (not for publishing); --add puts those that please into a model file.
 """
@@ -30,7 +29,6 @@ LABELS = {"age": "Age", "smile": "Smile", "yaw": "Pose", "gender": "Gender", "be
 TAIL = 0.3              # share of the codes on either side that the SVM learns from
 LENGTHS = (1.0, 2.0, 3.0, 4.0, 6.0)     # standard deviations of the codes along a direction, tried as the slider's end
 STEPS = (-5.0, -2.5, 2.5, 5.0)
-MENDED_ON = 40          # portraits on which side effects are measured
 
 
 # ---------------------------------------------------------------- codes and their labels
@@ -113,25 +111,6 @@ def interfacegan(codes, readings, names, strength=1.0, seed=1):
             for name, direction, (_, accuracy) in zip(names, directions, fitted)}
 
 
-def effects(people, attributes, names, offsets):
-    """Mean change of the named readings when w+ moves from -offset to +offset, per offset (rows x w_dim). -> len(offsets) x len(names)"""
-    def readings(offset):
-        pictures = people.picture([0.0] * len(people.model.edits), offset=offset)
-        values = attributes.values(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1).numpy().mean(0)
-        return np.array([values[NAMES.index(name)] for name in names])
-
-    return np.stack([readings(offset) - readings(-offset) for offset in offsets])
-
-
-def without_side_effects(direction, people, attributes, sliders):
-    """The direction less as much of each slider {reading: rows x w_dim} as takes back its effect on those readings."""
-    names, own = list(sliders), list(sliders.values())
-    half = export.FULL_VALUE / 2
-    matrix = effects(people, attributes, names, [half * slider for slider in own])
-    effect, = effects(people, attributes, names, [half * direction])
-    return direction - np.tensordot(np.linalg.solve(matrix.T, effect), np.stack(own), 1)
-
-
 # ---------------------------------------------------------------- GANSpace
 
 
@@ -155,9 +134,18 @@ class Trial:
         self.vectors, self.readings = panel.vectors(pictures), panel.readings(self.plain)
 
     @torch.no_grad()
+    def picture(self, offset):
+        """Everyone with w+ + offset (rows x w_dim)."""
+        w_plus = self.people.w_plus
+        try:
+            self.people.w_plus = w_plus + torch.from_numpy(offset).float()
+            return self.people.picture([0.0] * len(self.model.edits))
+        finally:
+            self.people.w_plus = w_plus
+
     def at(self, offset):
-        """Everyone with w+ + offset (rows x w_dim) -> pictures, similarity with the photo (median), change of every reading."""
-        pictures = self.people.picture([0.0] * len(self.model.edits), offset=offset)
+        """-> pictures, similarity with the photo (median), median change of every reading."""
+        pictures = self.picture(offset)
         readings = self.panel.readings(pictures)
         change = {name: readings[name] - self.readings[name] for name in readings}
         return pictures, float(np.median((self.panel.vectors(pictures) * self.vectors).sum(1))), change
@@ -200,8 +188,8 @@ def save_sheet(path, columns, side=112):
     Image.fromarray(np.vstack(rows)).save(path)
 
 
-def find(codes, readings, trial, names, components, longest, mend, report=print):
-    """mend: function: (name, direction in slider units) -> a better one. -> {name: (direction in slider units, figures, columns of the sheet)}."""
+def find(codes, readings, trial, names, components, longest, report=print):
+    """-> {name: (direction in slider units, figures, columns of the sheet)}."""
     found = {}
     for name, (direction, figures) in interfacegan(codes, readings, names).items():
         found[name] = (direction, dict(figures, method="interfacegan"), reading_of(name))
@@ -210,7 +198,7 @@ def find(codes, readings, trial, names, components, longest, mend, report=print)
     results = {}
     for name, (direction, figures, reading) in found.items():
         length = trial.length(direction, longest)
-        direction = mend(name, direction * (length / export.FULL_VALUE))
+        direction = direction * (length / export.FULL_VALUE)
         more, columns = trial.figures(direction, reading)
         results[name] = (direction, dict(figures, deviations=length, **more), columns)
         report(f"{name}: {json.dumps(results[name][1])}")
@@ -243,7 +231,7 @@ def main():
     parser.add_argument("--components", type=int, default=6)
     parser.add_argument("--longest", type=float, default=LENGTHS[-1], help="of LENGTHS, if the sheets say that less is better")
     parser.add_argument("--people", type=int, default=16, help="on whom directions are tried")
-    parser.add_argument("--add", nargs="+", default=[], metavar="NAME", help="attributes and pcN to add, or NAME=OTHER to call them otherwise")
+    parser.add_argument("--add", nargs="+", default=[], metavar="NAME", help="attributes and pcN to add; NAME=OTHER calls them otherwise, NAME:LOW:HIGH has another safe range than the measured one")
     parser.add_argument("--to", help="the model file to write")
     parser.add_argument("--card", help="text file: its model card, if it is to have another")
     options = parser.parse_args()
@@ -259,14 +247,7 @@ def main():
         sets.append(codes_of(model, first, read_renders(options.renders, options.render_limit)))
     codes, readings = centred(sets)
     trial = Trial(model, held_out[:options.people], Panel(options.judges))
-    people = Portraits(model, portraits[::len(portraits) // MENDED_ON])
-    sliders = {"yaw" if name == "pose" else name: model.direction[name].numpy() for name in model.edits}
-
-    def mend(name, direction):
-        others = {reading: slider for reading, slider in sliders.items() if reading in NAMES and reading != name}
-        return without_side_effects(direction, people, first, others) if name in NAMES and others else direction
-
-    results = find(codes, readings, trial, options.names, options.components, options.longest, mend, lambda line: print(line, flush=True))
+    results = find(codes, readings, trial, options.names, options.components, options.longest, lambda line: print(line, flush=True))
     with open(os.path.join(options.out, "directions.json"), "w", encoding="utf-8") as stream:
         json.dump({name: figures for name, (_, figures, _) in results.items()}, stream, indent=1)
     for name, (_, _, columns) in results.items():
@@ -274,9 +255,11 @@ def main():
     if options.add:
         chosen = {}
         for text in options.add:
+            text, *safe = text.split(":")
             name, _, called = text.partition("=")
             direction, figures, _ = results[name]
-            chosen[(called or name).replace("_", "-")] = (direction, LABELS.get(name, called or name), "face", figures["safe"])
+            safe = [float(value) for value in safe] or figures["safe"]
+            chosen[(called or name).replace("_", "-")] = (direction, LABELS.get(name, called or name), "face", safe)
         arrays, _ = export.read(options.model)
         if options.card:
             with open(options.card, encoding="utf-8") as stream:

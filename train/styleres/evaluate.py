@@ -47,11 +47,8 @@ class Portraits:
         self.w_plus, enc_feat = model.encode(network_input(pictures, model.config["input"]))
         self.residual = model.residual(enc_feat, model.synthesis.low(self.w_plus)[0])
 
-    def picture(self, values, use_residual=True, offset=None):
-        """Everyone with these slider values; offset (rows x w_dim): added to w+ as well."""
+    def picture(self, values, use_residual=True):
         w_plus = self.model.edit(self.w_plus, torch.tensor([values]).expand(len(self.w_plus), -1))
-        if offset is not None:
-            w_plus = w_plus + torch.from_numpy(offset).float()
         feats, rgb = self.model.synthesis.low(w_plus)
         if use_residual:
             feats, _ = self.model.fuse(feats, self.residual)

@@ -280,20 +280,6 @@ class DirectionTest(JudgeTest):
         changes = directions.independent(x, normals) @ normals.T
         np.testing.assert_allclose(changes, np.diag(np.sqrt(((x @ normals.T) ** 2).mean(0))), atol=1e-9)
 
-    def test_side_effects_are_taken_out(self):
-        class People:
-            """The first pixel is age, the second smile; the third goes with neither."""
-            model = mock.Mock(edits=())
-
-            def picture(self, values, offset):
-                return np.tile((128 + 2 * offset[0, :3])[None, None, :, None], (2, 1, 1, 3)).astype(np.float32)
-
-        reader = mock.Mock()
-        reader.values = lambda x: torch.cat([x[:, 0, :, 0], x[:, 0, :, 1], torch.zeros(len(x), 6)], 1)
-        sliders = {"age": np.array([[1.0, 0.2, 0.0]]), "smile": np.array([[0.1, 2.0, 0.0]])}
-        mended = directions.without_side_effects(np.array([[3.0, 1.0, 5.0]]), People(), reader, sliders)
-        np.testing.assert_allclose(mended, [[0, 0, 5]], atol=1e-5)
-
     def test_principal_components(self):
         codes = RANDOM.standard_normal((500, 2, 3)) * [1, 1, 5] + 7
         codes[:, 1, 2] *= 0.01
@@ -328,8 +314,8 @@ class DirectionTest(JudgeTest):
         class People:
             w_plus = torch.zeros(3, 1, 1)
 
-            def picture(self, values, offset=np.zeros((1, 1))):
-                value = 128 + 10 * (self.w_plus[:, 0, 0].numpy() + offset[0, 0])
+            def picture(self, values):
+                value = 128 + 10 * self.w_plus[:, 0, 0].numpy()
                 return np.tile(value[:, None, None, None].astype(np.uint8), (1, 2, 2, 3))
 
         trial = directions.Trial.__new__(directions.Trial)

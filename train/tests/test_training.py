@@ -12,7 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
-from styleres import config, data, evaluate, export, flops, grow, perceptual, trunk  # noqa: E402
+from styleres import average, config, data, evaluate, export, flops, grow, perceptual, trunk  # noqa: E402
 from styleres.networks import StyleRes  # noqa: E402
 from styleres.train import Losses, Processes, Trainer  # noqa: E402
 
@@ -161,6 +161,20 @@ class RunTest(TrainingTest):
         again.run(self.path("part.pt"), save_every=1e9)
         self.same(whole.model.state_dict(), again.model.state_dict())
         self.same(whole.critic.network.state_dict(), again.critic.network.state_dict())
+
+    def test_mean_of_runs(self):
+        runs = []
+        for value in (1.0, 2.0):
+            trainer = self.trainer()
+            trainer.ema = {name: torch.full_like(part, value) if part.is_floating_point() else part for name, part in trainer.ema.items()}
+            trainer.save(self.path("run.pt"))
+            runs.append(torch.load(self.path("run.pt")))
+        mean = average.average(runs)
+        self.assertTrue(all(bool((part == 1.5).all()) for part in mean["ema"].values() if part.is_floating_point()))
+        self.same(mean["model"], runs[0]["model"])
+        runs[1]["config"]["model"] = dict(tiny.MODEL, w_dim=8)
+        with self.assertRaises(SystemExit):
+            average.average(runs)
 
     def test_two_processes(self):
         for sync_every in (1, 4):
