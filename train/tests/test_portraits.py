@@ -235,13 +235,19 @@ class Warps(unittest.TestCase):
 
     def test_jobs(self):
         from portraits.pairs import pose_jobs
+        from styleres.data import TURN
         jobs = pose_jobs(np.array([.5, .9, 0.]), np.random.RandomState(0))
-        self.assertEqual(len(jobs), 6)
+        self.assertEqual(len(jobs), 8)
         changes = np.array([change for _, _, change in jobs])
-        self.assertLessEqual(np.abs(changes[:, 2]).max(), 14 / 30)
-        self.assertLess(changes[:3, 2].min(), 0)
-        self.assertGreater(changes[:3, 2].max(), 0)
-        self.assertEqual(changes[3, 1], -1.)
+        turns = changes[:4, 2] * 30
+        for turn, (low, high) in zip(turns, ((-14, -8), (8, 14), (-22, -15), (15, 22))):
+            self.assertTrue(low - 1e-6 <= turn <= high + 1e-6, turn)
+        self.assertTrue((np.abs(changes[2:4, 2]) > TURN).all(), "must never be a target")
+        self.assertTrue((np.abs(changes[:2, 2]) < TURN).all())
+        self.assertEqual(changes[4, 1], -1.)
+        self.assertEqual(changes[-1, 1], .5)        # a smile with teeth can be widened,
+        closed = pose_jobs(np.array([.5, .4, 0.]), np.random.RandomState(0))
+        self.assertLessEqual(max(target[1] for _, target, _ in closed), .5)    # lips that are closed cannot be opened
 
 
 if __name__ == "__main__":
