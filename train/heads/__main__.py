@@ -8,9 +8,8 @@ from PIL import Image
 
 
 def quads(arguments):
-    from .quads import quadruple, turned, write_quadruples
-    heads = turned if arguments.turned else quadruple
-    write_quadruples(arguments.folder, arguments.first, arguments.count, arguments.step, heads, lambda line: print(line, flush=True))
+    from .quads import KINDS, write_quadruples
+    write_quadruples(arguments.folder, arguments.first, arguments.count, arguments.step, KINDS[arguments.kind], lambda line: print(line, flush=True))
 
 
 def sheet(arguments):
@@ -46,7 +45,8 @@ def main():
     command.add_argument("--first", type=int, default=0, help="first seed")
     command.add_argument("--count", type=int, default=1000)
     command.add_argument("--step", type=int, default=1, help="seed step: 2 for each of two processes")
-    command.add_argument("--turned", action="store_true", help="wide turns to both sides instead of another age")
+    command.add_argument("--kind", choices=("plain", "turned", "recoloured"), default="plain",
+                         help="turned: wide turns to both sides; recoloured: hair of other colours, which here does not go with age")
     command.set_defaults(run=quads)
     command = commands.add_parser("sheet", help="contact sheet")
     command.add_argument("out")

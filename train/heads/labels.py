@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known about a rendered stranger beyond a picture's age, smile and yaw; follows from the seed, nothing is rendered."""
+"""What is known about a rendered stranger beyond a picture's age, smile and yaw."""
 import numpy as np
 
 from .identity import identity
 
-LOOKS = ("gender", "beard", "hair", "hair_length")
+LOOKS = ("gender", "beard", "hair_length")
 LONG_HAIR = {None: 0.0, "short01": .4, "short02": .4, "short03": .4, "short04": .4, "afro01": .6, "ponytail01": .5, "braid01": .6,
              "bob01": 1.0, "bob02": 1.0, "long01": 1.0}
 BALD_LIGHTNESS = .5     # of the hair that is not there
+GREY_LUMA = .55
 
 
-def looks(seed, ages, targets=None):
-    """-> len(ages) x LOOKS, each 0..1: woman to man, shaven to bearded, dark to light or grey hair, bald to long.
+def hair_lightness(head):
+    """0..1: dark to light or grey hair; about as the square root of its (linear) luma, as pictures are stored."""
+    if head["hair"] is None:
+        return BALD_LIGHTNESS
+    luma = float(np.dot(head["haircol"], [.21, .72, .07])) * (1 - head["grey"]) + GREY_LUMA * head["grey"]
+    return min(1, (luma / .6) ** .5)
 
-    ages: of the pictures that heads.quads made of this seed; hair greys with them at the stranger's own pace."""
+
+def looks(seed, targets=None):
+    """-> LOOKS of a seed, each 0..1: woman to man, shaven to bearded, bald to long hair. Nothing is rendered."""
     head = identity(seed, targets)
-    pace = .5 + np.random.RandomState(seed + 1000003).rand()
-    rows = []
-    for age in ages:
-        grey = float(np.clip((age - .35) * 1.6 * pace, 0, 1))
-        luma = float(np.dot(head["haircol"], [.21, .72, .07])) * (1 - grey) + .55 * grey
-        lightness = BALD_LIGHTNESS if head["hair"] is None else min(1, (luma / .6) ** .5)
-        rows.append([head["gender"], head["beard"], lightness, LONG_HAIR[head["hair"]]])
-    return np.array(rows, np.float32)
+    return np.array([head["gender"], head["beard"], LONG_HAIR[head["hair"]]], np.float32)

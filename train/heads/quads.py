@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training quadruples: one stranger as (base, other age, other smile, other yaw) or with wide turns, everything else the same."""
+"""Training quadruples: one stranger as (base, other age, other smile, other yaw), with wide turns or with other hair, everything else the same."""
 import os
 
 import numpy as np
 from PIL import Image
 
-from .identity import identity
+from .identity import HAIR_COLOURS, identity
+from .labels import hair_lightness
 from .render import render
+from .textures import linear
 
 
 def _other(random, value, low, high, least):
@@ -44,14 +46,35 @@ def turned(seed):
             ({}, {"yaw": left}, {"yaw": right}, {"smile": _other(random, head["smile"], 0, 1, .4)})]
 
 
+def recoloured(seed):
+    """Four heads of one identity: as it is, with hair of two other colours, and of another age. Here hair does not go with age."""
+    head, random = quadruple(seed)[0], np.random.RandomState(seed + 5000011)
+    head["hair"] = head["hair"] or "short02"
+
+    def colour():
+        hair = linear(HAIR_COLOURS[random.randint(len(HAIR_COLOURS))]) * np.exp(random.randn() * .12)
+        return {"haircol": hair, "browcol": hair * .55, "grey": float(random.rand() * (random.rand() < .4))}
+
+    head.update(colour())
+    found = []
+    while len(found) < 2:
+        other = dict(head, **colour())
+        if all(abs(hair_lightness(other) - hair_lightness(known)) > .12 for known in [head, *found]):
+            found.append(other)
+    return [head, *found, dict(head, age=_other(random, head["age"], 0, 1, .35))]
+
+
+KINDS = {"plain": quadruple, "turned": turned, "recoloured": recoloured}
+
+
 def render_quadruple(seed, size=128, render_size=192, heads=quadruple):
-    """-> img (4, size, size, 3) u8, lm (4, 68, 2) pixels, par (4, 3): age, smile, yaw / 30"""
+    """-> img (4, size, size, 3) u8, lm (4, 68, 2) pixels, par (4, 4): age, smile, yaw / 30, hair lightness"""
     images, landmarks, labels = [], [], []
     for head in heads(seed):
         picture, points = render(head, render_size, supersampling=1)
         images.append(np.asarray(Image.fromarray(picture).resize((size, size), Image.LANCZOS)))
         landmarks.append(points * size / render_size)
-        labels.append([head["age"], head["smile"], head["yaw"] / 30])
+        labels.append([head["age"], head["smile"], head["yaw"] / 30, hair_lightness(head)])
     return dict(img=np.stack(images), lm=np.array(landmarks, np.float32), par=np.array(labels, np.float32))
 
 

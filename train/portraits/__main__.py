@@ -70,9 +70,9 @@ def pose(arguments):
 def age(arguments):
     from .pairs import all_pairs
     pairs = all_pairs("age", load_real(arguments.data), progress)
-    save(os.path.join(arguments.data, "age256.npz"), src=pairs["src"], img=pairs["img"], delta=pairs["delta"][:, 0])
+    save(os.path.join(arguments.data, "age256.npz"), **pairs)
     small = np.stack([np.asarray(Image.fromarray(image).resize((128, 128), Image.LANCZOS)) for image in pairs["img"]])
-    save(os.path.join(arguments.data, "age.npz"), src=pairs["src"], img=small, delta=pairs["delta"][:, 0])
+    save(os.path.join(arguments.data, "age.npz"), **dict(pairs, img=small))
 
 
 def sheet(arguments):
@@ -113,7 +113,7 @@ def main():
     command.add_argument("data", help="folder for real128.npz and real256.npz")
     command.add_argument("--leave-out", nargs="*", default=[], metavar="ID", help="photos that are no plain portraits")
     command.set_defaults(run=align)
-    for name, run, text in (("pose", pose, "pseudo pairs of smile and yaw"), ("age", age, "pseudo pairs of age")):
+    for name, run, text in (("pose", pose, "pseudo pairs of smile and yaw"), ("age", age, "pseudo pairs of age and hair")):
         command = commands.add_parser(name, help=text)
         command.add_argument("data", help="folder with real128.npz and real256.npz")
         command.set_defaults(run=run)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pseudo age pairs: an aged and a rejuvenated version of a real portrait.
+"""Pseudo age pairs: an aged and a rejuvenated version of a real portrait; and the same photo with hair of another colour.
 
 There is no photo of the same person at two ages to learn from, so one is made, within the limits of picture
 processing: shape by the young-to-old morph of the mean head, folds and wrinkles by shading, spots, greying of hair
-and brows; the other way round, smoothing of the skin and darkening of grey hair.
+and brows; the other way round, smoothing of the skin and darkening of grey hair. Skin and hair change separately, so that
+pairs can tell them apart.
 """
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -90,7 +91,7 @@ def hair_level(rgb, mask):
 
 def grey_hair(rgb, mask, brow_mask, amount, skin_level):
     """Amount 0..1; dark hair turns grey, grey hair white, as bright as the light on the face (skin_level, luma) allows."""
-    if mask.sum() > 0.012 * mask.size:
+    if mask.sum() > HAIR_AREA * mask.size:
         level, _ = hair_level(rgb, mask)
         target = level + (max(min(0.68, 1.1 * skin_level + 0.06), level + 0.08) - level) * (0.35 + 0.65 * amount)
         rgb = _recolour(rgb, mask, min(target, 0.82), [1.0, 0.995, 0.985], min(1, amount * 1.15), 0.55)
@@ -99,11 +100,13 @@ def grey_hair(rgb, mask, brow_mask, amount, skin_level):
 
 
 DARK_HAIR = np.array([[1.22, 0.97, 0.74], [1.32, 0.94, 0.64], [1.12, 0.98, 0.84]])
+LIGHT_HAIR = np.array([[1.22, 0.97, 0.66], [1.17, 0.97, 0.80], [1.28, 0.94, 0.62]])
+HAIR_AREA = 0.012       # of the picture; less is nothing to colour
 
 
 def darken_hair(rgb, mask, brow_mask, amount, random):
     """Grey or white hair gets a dark pigment back; hair that has its colour only deepens a little."""
-    if mask.sum() > 0.012 * mask.size:
+    if mask.sum() > HAIR_AREA * mask.size:
         level, saturation = hair_level(rgb, mask)
         greyness = np.clip((0.38 - saturation) / 0.2, 0, 1) * np.clip((level - 0.22) / 0.15, 0, 1)
         target = (0.15 + 0.11 * random.rand()) * greyness + level * 0.88 * (1 - greyness)
@@ -114,8 +117,15 @@ def darken_hair(rgb, mask, brow_mask, amount, random):
     return rgb + (dark - rgb) * (brow_mask * 0.7 * amount)[..., None]
 
 
+def colour_hair(rgb, mask, brow_mask, target, tint):
+    """Hair and, less so, brows of another natural colour with the mean luma `target`."""
+    painted = _recolour(rgb, mask, target, tint, 1.0, 0.6 if target > hair_level(rgb, mask)[0] else 0.8)
+    brows = luma(rgb)[..., None] * 0.5 + 0.3 * target * np.asarray(tint)
+    return painted + (brows - painted) * (brow_mask * 0.5)[..., None]
+
+
 class Portrait:
-    """A photo with its masks, ready to be made older or younger several times."""
+    """A photo with its masks, ready to be made older or younger, or given other hair, several times."""
 
     def __init__(self, rgb, landmarks):
         """rgb: S x S x 3 in 0..1; landmarks: 68 x 2 pixels."""
@@ -126,13 +136,35 @@ class Portrait:
         self.skin_level = float((luma(rgb) * self.skin).sum() / (self.skin.sum() + 1e-6))
         self.brows = masks.brows(rgb, landmarks) * (1 - self.hair)
 
-    def older(self, amount, random):
+    def older(self, amount, random, grey=True):
         """amount 0..1. Colour only: the shape is the caller's (fields.py)."""
         aged = age_skin(self.rgb, self.skin, self.landmarks, amount, random)
-        return np.clip(grey_hair(aged, self.hair, self.brows, amount * (0.75 + 0.25 * random.rand()),
-                                 self.skin_level), 0, 1)
+        if grey:
+            aged = grey_hair(aged, self.hair, self.brows, amount * (0.75 + 0.25 * random.rand()), self.skin_level)
+        return np.clip(aged, 0, 1)
 
-    def younger(self, amount, random):
+    def younger(self, amount, random, dark=True):
         """amount 0..1. Colour only."""
         young = rejuvenate_skin(self.rgb, self.skin, self.landmarks, amount)
-        return np.clip(darken_hair(young, self.hair, self.brows, amount * (0.9 + 0.1 * random.rand()), random), 0, 1)
+        if dark:
+            young = darken_hair(young, self.hair, self.brows, amount * (0.9 + 0.1 * random.rand()), random)
+        return np.clip(young, 0, 1)
+
+    def other_hair(self, lighter, random):
+        """The same photo with clearly lighter or darker hair, None if it has no hair or has such hair already."""
+        if self.hair.sum() <= HAIR_AREA * self.hair.size:
+            return None
+        level, _ = hair_level(self.rgb, self.hair)
+        lightest = min(0.72, 1.05 * self.skin_level + 0.02)
+        target = level + (0.5 + 0.5 * random.rand()) * (lightest - level) if lighter else level * (0.3 + 0.35 * random.rand())
+        target = max(target, 0.07)
+        if abs(target - level) < 0.08:
+            return None
+        tints = LIGHT_HAIR if target > 0.4 else DARK_HAIR
+        return np.clip(colour_hair(self.rgb, self.hair, self.brows, target, tints[random.randint(len(tints))]), 0, 1)
+
+    def lightness(self, edited):
+        """How much lighter the hair of an edited version is: mean luma, 0 where there is next to no hair."""
+        if self.hair.sum() <= HAIR_AREA * self.hair.size:
+            return 0.0
+        return hair_level(edited, self.hair)[0] - hair_level(self.rgb, self.hair)[0]

@@ -15,6 +15,7 @@ from heads.scene import CAMERA_DISTANCE, base_shape, frame_ffhq, rotation
 
 MEAN_HEAD = dict(eth={"caucasian": .6, "african": .2, "asian": .2}, gender=.65)
 MEAN_HAIR = "short02"
+MOUTH_CORNERS = [48, 54]
 
 
 @dataclass
@@ -94,11 +95,27 @@ class Fields:
         value = (weight[..., None] * values).sum(2) / (weight.sum(2)[..., None] + .15)
         return resized(value, self.size)
 
-    def warp(self, photo, landmarks, source, target):
-        """An aligned photo (S x S x 3, S a multiple of self.size) moved from the source state to the target state -> float array."""
+    def mouth(self, points, width):
+        """size x size x 2: target pixel -> displacement to where it lies before the mouth of these landmarks became `width` times
+        as wide; cheeks and chin follow a little."""
+        left, right = points[MOUTH_CORNERS]
+        axis = (right - left) / 2
+        half = np.hypot(*axis)
+        offset = self.grid - (left + right) / 2
+        along = offset @ axis / half ** 2                                   # -1 and 1 at the corners
+        across = offset @ np.array([-axis[1], axis[0]]) / half ** 2
+        reach = np.exp((1 - along ** 2) / 1.8 ** 2 - (across / .9) ** 2)    # 1 at the corners
+        return ((1 / width - 1) * along * reach)[..., None] * axis
+
+    def warp(self, photo, landmarks, source, target, mouth=1.0):
+        """An aligned photo (S x S x 3, S a multiple of self.size) moved from the source state to the target state -> float array.
+        mouth: how much wider it becomes beyond that (MakeHuman's smiles hardly widen it)."""
         goal = landmarks + self.shift(source, target)
         fit = self.scattered(goal, goal - self.state(target).landmarks, self.size * .07)     # this face -> mean head
         displacement = lookup(self.between(source, target), self.grid - fit, "nearest")
+        if mouth != 1.0:
+            inner = self.mouth(goal, mouth)
+            displacement = inner + lookup(displacement, self.grid + inner, "nearest")
         factor = len(photo) // self.size
         if factor > 1:
             displacement = resized(displacement, len(photo)) * factor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pseudo pairs of real portraits: the same photo with another yaw, smile or age, as far as a picture can be bent and
+"""Pseudo pairs of real portraits: the same photo with another yaw, smile, age or hair, as far as a picture can be bent and
 painted.
 
 A wide smile closes convincingly (the target's lip pixels look up the source's lips and the teeth vanish); used the
@@ -12,12 +12,14 @@ from PIL import Image
 from .age import Portrait
 from .fields import Fields, nearest
 
-YAWS = list(range(-36, 37, 4))          # degrees
+YAWS = list(range(-48, 49, 4))          # degrees
 SMILES = [0, .25, .5, .75, 1., 1.25, 1.5]
 WIDEST, OPEN, CLOSED = 4, 3, 2          # SMILES that photos are taken to have: at most, from where teeth show, up to where they do not
 MEAN_AGE = .5
 FULL_AGE = .8                           # label difference of the strongest ageing
-YAW_RANGES = ((-14, -8), (8, 14), (-22, -15), (15, 22))     # the last two tear outlines: photos for training, never targets (styleres/data.py)
+HAIR = 1.3                              # label difference of a change of the hair's luma by 1 (heads.labels.hair_lightness)
+MOUTH = .2                              # how much wider a smile of 1 makes the mouth, beyond the mean head's
+YAW_RANGES = ((-14, -8), (8, 14), (-30, -15), (15, 30))     # the last two tear outlines: as targets only the face counts (styleres/data.py)
 SMILE_PAIRS = 3
 
 
@@ -37,7 +39,7 @@ def pose_jobs(labels, random):
     for low, high in YAW_RANGES:
         options = [y for y in YAWS if low <= y - yaw <= high]
         other = options[random.randint(len(options))]
-        jobs.append(((yaw, SMILES[1], MEAN_AGE), (other, SMILES[1], MEAN_AGE), (0, 0, (other - yaw) / 30)))
+        jobs.append(((yaw, SMILES[1], MEAN_AGE), (other, SMILES[1], MEAN_AGE), (0, 0, (other - yaw) / 30, 0)))
     others = list(random.permutation([k for k in range(WIDEST) if k < smile or k <= CLOSED and k != smile]))
     if smile >= CLOSED:
         others = [0] + [k for k in others if k != 0]
@@ -45,7 +47,7 @@ def pose_jobs(labels, random):
     if smile >= OPEN:
         others.append(smile + 2)
     for other in others:
-        jobs.append(((yaw, SMILES[smile], MEAN_AGE), (yaw, SMILES[other], MEAN_AGE), (0, SMILES[other] - SMILES[smile], 0)))
+        jobs.append(((yaw, SMILES[smile], MEAN_AGE), (yaw, SMILES[other], MEAN_AGE), (0, SMILES[other] - SMILES[smile], 0, 0)))
     return jobs
 
 
@@ -63,21 +65,29 @@ def pose_pairs(photo, landmarks, labels, fields, random):
     result = []
     for source, target, change in pose_jobs(labels, random):
         chosen = fields.turn if change[2] else fields.smile
-        result.append((reduced(chosen.warp(photo, landmarks, source, target), fields.size), change))
+        warped = chosen.warp(photo, landmarks, source, target, 1 + MOUTH * change[1])
+        result.append((reduced(warped, fields.size), change))
     return result
 
 
 def age_pairs(photo, landmarks, labels, fields, random):
-    """-> [(picture at the photo's size, label change)]: older, a little older, younger, a little younger."""
+    """-> [(picture at the photo's size, label change)]: older, a little older, younger, a little younger, one of each two with
+    its hair as it is; then lighter and darker hair, where there is any."""
     portrait = Portrait(photo / 255., landmarks)
     yaw, smile = int(nearest(range(-24, 25, 8), labels[2] * 30)), nearest((0, .5, 1.), labels[1])
     result = []
-    for sign, amount in ((1, 1.), (1, .35 + .3 * random.rand()), (-1, 1.), (-1, .35 + .3 * random.rand())):
-        amount = round(amount * 5) / 5      # few states of the mean head
-        edited = portrait.older(amount, random) if sign > 0 else portrait.younger(amount, random)
-        ages = (.4, round(.4 + .6 * amount, 2)) if sign > 0 else (.7, round(.7 - .6 * amount, 2))
-        warped = fields.warp(edited * 255, landmarks, (yaw, smile, ages[0]), (yaw, smile, ages[1]))
-        result.append((to_u8(warped), (FULL_AGE * sign * amount, 0, 0)))
+    for sign in (1, -1):
+        hair_too = random.permutation(2)
+        for amount, hair in zip((1., .35 + .3 * random.rand()), hair_too):
+            amount = round(amount * 5) / 5      # few states of the mean head
+            edited = portrait.older(amount, random, hair) if sign > 0 else portrait.younger(amount, random, hair)
+            ages = (.4, round(.4 + .6 * amount, 2)) if sign > 0 else (.7, round(.7 - .6 * amount, 2))
+            warped = fields.warp(edited * 255, landmarks, (yaw, smile, ages[0]), (yaw, smile, ages[1]))
+            result.append((to_u8(warped), (FULL_AGE * sign * amount, 0, 0, HAIR * portrait.lightness(edited))))
+    for lighter in (True, False):
+        edited = portrait.other_hair(lighter, random)
+        if edited is not None:
+            result.append((to_u8(edited * 255), (0, 0, 0, HAIR * portrait.lightness(edited))))
     return result
 
 

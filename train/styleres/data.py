@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training samples: a photo, some pictures that it should become, and the edits between them (age, smile, yaw).
+"""Training samples: a photo, some pictures that it should become, and the edits between them (age, smile, yaw, hair).
 
 The pictures of one sample are of one person: renders of one synthetic identity, or a real portrait, its warps with another
-smile or yaw and its pseudo-aged versions. Any of them may be the photo, any other (or the same) a target. One photo has
+smile or yaw, its pseudo-aged versions and those with other hair. Any of them may be the photo, any other (or the same) a target. One photo has
 several targets because encoding it costs as much as two edits.
 
 usage: python3 -m styleres.data OUT.npz --data DIR --renders DIR [--quality 92]     # everything in one small file, as JPEG
@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-LABELS = 3      # age 0..1, smile 0..1, yaw in units of 30 degrees
+LABELS = 4      # age 0..1, smile 0..1, yaw in units of 30 degrees, hair lightness 0..1 (heads/labels.py)
 YAW = 2
-TURN = 0.5      # portraits that were warped by more are torn at their outlines: photos, never targets
+TURN = 0.5      # portraits that were warped by more are torn at their outlines: as targets, only their face counts
 PICTURES = ("portraits", "variants", "renders")
 
 
 def read_renders(folder):
-    """-> pictures N x 4 x S x S x 3 (uint8), labels N x 4 x 3."""
+    """-> pictures N x 4 x S x S x 3 (uint8), labels N x 4 x LABELS."""
     files = sorted(glob.glob(os.path.join(folder, "[0-9]*[0-9].npz")))
     if not files:
         raise SystemExit(f"{folder}: no renders (*.npz) there")
@@ -32,21 +32,22 @@ def read_renders(folder):
         with np.load(name) as data:
             pictures.append(data["img"])
             labels.append(data["par"].astype(np.float32))
+        if labels[-1].shape[1] != LABELS:
+            raise SystemExit(f"{name}: {labels[-1].shape[1]} labels, not {LABELS}; made by an older `heads quads`")
     return np.stack(pictures), np.stack(labels)
 
 
 def read_variants(path):
     """warps.npz or age.npz -> row of the portrait, picture, change of the labels of each variant."""
     with np.load(path) as data:
-        deltas = data["delta"].astype(np.float32)
-        if deltas.ndim == 1:
-            deltas = np.stack([deltas, 0 * deltas, 0 * deltas], 1)
-        return data["src"], data["img"], deltas
+        if data["delta"].ndim != 2 or data["delta"].shape[1] != LABELS:
+            raise SystemExit(f"{path}: not {LABELS} labels; made by an older `portraits pose` or `age`")
+        return data["src"], data["img"], data["delta"].astype(np.float32)
 
 
 def read(folder, renders):
     """The arrays of TrainingData, without the people that are held out: portraits P x S x S x 3; variants V x S x S x 3, their
-    source V (row of portraits) and delta V x 3; renders N x 4 x S x S x 3, their labels N x 4 x 3."""
+    source V (row of portraits) and delta V x LABELS; renders N x 4 x S x S x 3, their labels N x 4 x LABELS."""
     with np.load(os.path.join(folder, "real128.npz")) as data:
         portraits, kept = data["img"], ~data["hold"].astype(bool)
     number = np.cumsum(kept) - 1
@@ -105,21 +106,23 @@ class TrainingData:
                 f"{sum(map(len, self.variants))} warped or aged variants; batch {self.mix} x {self.targets}")
 
     def batch(self, rng):
-        """-> photos N x 3 x S x S in -1..1, targets (N * targets) x 3 x S x S, label changes (N * targets) x 3."""
+        """-> photos N x 3 x S x S in -1..1, targets (N * targets) x 3 x S x S, label changes (N * targets) x LABELS, and which
+        targets are torn around the face (N * targets)."""
         make = {"render": self._render, "portrait": self._portrait}
-        photos, targets, deltas = [], [], []
+        photos, targets, deltas, torn = [], [], [], []
         for kind, count in self.mix.items():
             for _ in range(count):
                 pictures, labels = make[kind](rng)
+                torn += [kind == "portrait" and bool(abs(label[YAW]) >= TURN) for label in labels[1:]]
                 pictures, labels = augment(pictures, labels, rng)
                 photos.append(pictures[0])
                 targets += pictures[1:]
                 deltas += [label - labels[0] for label in labels[1:]]
-        return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas))
+        return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas)) + (torch.tensor(torn, dtype=torch.bool),)
 
-    def _choose_targets(self, rng, source, labels, good, favourite=None):
-        """Indices of the good pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
-        others = [k for k in good if k != source]
+    def _choose_targets(self, rng, source, labels, favourite=None):
+        """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
+        others = [k for k in range(len(labels)) if k != source]
         chance = np.array([1 + self.favour @ np.abs(labels[k] - labels[source]) for k in others])
         chosen = []
         for _ in range(self.targets):
@@ -127,7 +130,7 @@ class TrainingData:
                 chosen.append(favourite)
             else:
                 chosen.append(rng.choice(others, p=chance / chance.sum()))
-        if rng.random() < self.reconstruct and source in good:
+        if rng.random() < self.reconstruct:
             chosen[0] = source
         return chosen
 
@@ -138,7 +141,7 @@ class TrainingData:
         if rng.random() < 0.6:
             pictures = self._recolour(pictures, rng)
         order = [rng.integers(4)]
-        order += self._choose_targets(rng, order[0], self.render_labels[identity], range(4))
+        order += self._choose_targets(rng, order[0], self.render_labels[identity])
         return [pictures[k] for k in order], [self.render_labels[identity][k] for k in order]
 
     def _recolour(self, pictures, rng):
@@ -155,8 +158,7 @@ class TrainingData:
         options = [(self.portraits[row], np.zeros(LABELS, np.float32))] + self.variants[row]
         order = [0 if len(options) == 1 or rng.random() < 0.5 else rng.integers(1, len(options))]
         labels = [label for _, label in options]
-        good = [k for k, label in enumerate(labels) if abs(label[YAW]) < TURN]
-        order += self._choose_targets(rng, order[0], labels, good, 0) if len(options) > 1 else [0] * self.targets
+        order += self._choose_targets(rng, order[0], labels, 0) if len(options) > 1 else [0] * self.targets
         return [normalise(options[k][0]) for k in order], [labels[k] for k in order]
 
 

@@ -64,7 +64,8 @@ def read_renders(folder, kept_out=False, share=None):
             pictures.append(data["img"].transpose(0, 3, 1, 2))
             points.append(data["lm"] / data["img"].shape[1] * 2 - 1)
             known, seed = data["par"], int(os.path.basename(files[k])[:-4])
-        labels.append(np.hstack([known, looks(seed, known[:, 0], targets), np.zeros((len(known), 1))]))
+        gender, beard, hair_length = np.tile(looks(seed, targets), (len(known), 1)).T
+        labels.append(np.stack([*known.T[:3], gender, beard, known[:, 3], hair_length, 0 * gender], 1))
     return Strangers(np.stack(pictures), np.stack(points), np.stack(labels))
 
 

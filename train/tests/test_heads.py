@@ -149,6 +149,17 @@ class Renders(unittest.TestCase):
         self.assertEqual([head["age"] for head in (left, right, smile)], [base["age"]] * 3)
         self.assertGreater(abs(smile["smile"] - base["smile"]), .4)
 
+    def test_hair_of_other_colours(self):
+        from heads.labels import hair_lightness
+        from heads.quads import recoloured
+        for seed in range(20, 26):
+            base, *others, aged = recoloured(seed)
+            lightness = [hair_lightness(head) for head in (base, *others)]
+            self.assertGreater(min(np.diff(sorted(lightness))), .12)
+            self.assertEqual({head["age"] for head in others}, {base["age"]})
+            self.assertEqual(hair_lightness(aged), lightness[0])
+            self.assertGreater(abs(aged["age"] - base["age"]), .35)
+
     def test_files_are_resumed(self):
         from heads import quads
         with tempfile.TemporaryDirectory() as folder:

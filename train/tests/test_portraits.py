@@ -194,6 +194,18 @@ class Ageing(unittest.TestCase):
             self.assertGreater(change * (1 if expected == "older" else -1), .15)
             np.testing.assert_allclose(edited[100:, :8], rgb[100:, :8], atol=.02)       # backdrop untouched
 
+    def test_skin_alone_and_hair_alone(self):
+        rgb, points = drawn_portrait(hair=(.15, .10, .07))
+        portrait = Portrait(rgb, points)
+        self.assertEqual(portrait.lightness(rgb), 0)
+        for edited in (portrait.older(1., np.random.RandomState(0), grey=False), portrait.younger(1., np.random.RandomState(0), dark=False)):
+            self.assertLess(abs(portrait.lightness(edited)), .02)
+            self.assertGreater(np.abs(edited - rgb).max(), .05)
+        lighter = portrait.other_hair(True, np.random.RandomState(0))
+        self.assertGreater(portrait.lightness(lighter), .2)
+        np.testing.assert_allclose(lighter[portrait.skin > .9], rgb[portrait.skin > .9], atol=.02)
+        self.assertIsNone(portrait.other_hair(False, np.random.RandomState(0)))     # it is dark already
+
     def test_skin_gets_rougher_and_smoother(self):
         rgb, points = drawn_portrait()
         portrait = Portrait(rgb, points)
@@ -233,6 +245,17 @@ class Warps(unittest.TestCase):
         np.testing.assert_allclose(centre, self.fields.state(target).landmarks[30], atol=1.)
         self.assertGreater(centre[0], points[30, 0] + 1)
 
+    def test_mouth_becomes_wider_and_the_rest_stays(self):
+        points, size = face_points() / 2, self.fields.size
+        moved = self.fields.mouth(points, 1.2)
+        left, right = points[48], points[54]
+        for corner in (left, right):
+            wide = (left + right) / 2 + (corner - (left + right) / 2) * 1.2
+            at = moved[int(wide[1]), int(wide[0])]
+            np.testing.assert_allclose(at, corner - wide, atol=.3)
+        for x, y in points[[0, 16, 37, 44, 30]]:
+            self.assertLess(np.abs(moved[min(int(y), size - 1), min(int(x), size - 1)]).max(), .3)
+
     def test_jobs(self):
         from portraits.pairs import pose_jobs
         from styleres.data import TURN
@@ -240,9 +263,9 @@ class Warps(unittest.TestCase):
         self.assertEqual(len(jobs), 8)
         changes = np.array([change for _, _, change in jobs])
         turns = changes[:4, 2] * 30
-        for turn, (low, high) in zip(turns, ((-14, -8), (8, 14), (-22, -15), (15, 22))):
+        for turn, (low, high) in zip(turns, ((-14, -8), (8, 14), (-30, -15), (15, 30))):
             self.assertTrue(low - 1e-6 <= turn <= high + 1e-6, turn)
-        self.assertTrue((np.abs(changes[2:4, 2]) > TURN).all(), "must never be a target")
+        self.assertTrue((np.abs(changes[2:4, 2]) > TURN).all(), "must count as torn")
         self.assertTrue((np.abs(changes[:2, 2]) < TURN).all())
         self.assertEqual(changes[4, 1], -1.)
         self.assertEqual(changes[-1, 1], .5)        # a smile with teeth can be widened,
