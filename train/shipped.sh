@@ -34,12 +34,12 @@ pairs=(--data "$data" --renders "$renders" --set train.freeze_norm_from=0.0 --se
   --set 'train.mix={render=2,portrait=2}' --set loss.edit=2.5)
 # The former file's directions are in units of the configuration's `full`.
 torchrun --standalone -r 1 -t 1 --log_dir "$work/log" --nproc_per_node 2 -m styleres.train "$work/trunk.pt" $(resume "$work/trunk.pt") \
-  "${pairs[@]}" --init "$work/former.safetensors" --set 'train.stages=[[0.0,64]]' --set train.steps=3800 --set train.decay_from=1.0 \
-  --set train.learning_rate=2e-3 --set train.warmup=100
+  "${pairs[@]}" --init "$work/former.safetensors" --set 'train.stages=[[0.0,64]]' --set train.steps=2856 --set train.decay_from=1.0 \
+  --set train.learning_rate=2e-3 --set train.warmup=100 --set train.torn=true
 pairs+=(--init "$work/trunk.pt" --set 'train.stages=[[0.0,128]]' --set train.decay_from=0.25 --set train.learning_rate=1.8e-3
   --set train.warmup=60 --set loss.cycle=1.5 --set loss.perceptual=1.0 --set 'judges.perceptual="judges/perceptual-loss.safetensors"')
 for seed in 2 3; do
-  $python -m styleres.train "$work/seed$seed.pt" $(resume "$work/seed$seed.pt") "${pairs[@]}" --set train.steps=3400 \
+  $python -m styleres.train "$work/seed$seed.pt" $(resume "$work/seed$seed.pt") "${pairs[@]}" --set train.steps=3800 \
     --set "train.seed=$seed" &
 done
 wait

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training quadruples: one stranger as (base, other age, other smile, other yaw), with wide turns or with other hair, everything else the same."""
+"""Training quadruples: one stranger as (base, other age, other smile, other yaw), with wide turns or with other hair, everything else the same;
+or with everything else another."""
 import os
 
 import numpy as np
@@ -46,25 +47,32 @@ def turned(seed):
             ({}, {"yaw": left}, {"yaw": right}, {"smile": _other(random, head["smile"], 0, 1, .4)})]
 
 
+def _hair_colour(random):
+    hair = linear(HAIR_COLOURS[random.randint(len(HAIR_COLOURS))]) * np.exp(random.randn() * .12)
+    return {"haircol": hair, "browcol": hair * .55, "grey": float(random.rand() * (random.rand() < .4))}
+
+
 def recoloured(seed):
     """Four heads of one identity: as it is, with hair of two other colours, and of another age. Here hair does not go with age."""
     head, random = quadruple(seed)[0], np.random.RandomState(seed + 5000011)
     head["hair"] = head["hair"] or "short02"
-
-    def colour():
-        hair = linear(HAIR_COLOURS[random.randint(len(HAIR_COLOURS))]) * np.exp(random.randn() * .12)
-        return {"haircol": hair, "browcol": hair * .55, "grey": float(random.rand() * (random.rand() < .4))}
-
-    head.update(colour())
+    head.update(_hair_colour(random))
     found = []
     while len(found) < 2:
-        other = dict(head, **colour())
+        other = dict(head, **_hair_colour(random))
         if all(abs(hair_lightness(other) - hair_lightness(known)) > .12 for known in [head, *found]):
             found.append(other)
     return [head, *found, dict(head, age=_other(random, head["age"], 0, 1, .35))]
 
 
-KINDS = {"plain": quadruple, "turned": turned, "recoloured": recoloured}
+def mixed(seed):
+    """Four heads of one identity, all labels of each drawn anew and independently: for judges, who must not take one for the other."""
+    head, random = quadruple(seed)[0], np.random.RandomState(seed + 7000003)
+    return [dict(head, age=random.rand(), smile=max(0, random.rand() * 1.25 - .25), yaw=random.uniform(-28, 28), pitch=random.randn() * 4,
+                 **_hair_colour(random)) for _ in range(4)]
+
+
+KINDS = {"plain": quadruple, "turned": turned, "recoloured": recoloured, "mixed": mixed}
 
 
 def render_quadruple(seed, size=128, render_size=192, heads=quadruple):

@@ -19,7 +19,7 @@ MEAN_AGE = .5
 FULL_AGE = .8                           # label difference of the strongest ageing
 HAIR = 1.3                              # label difference of a change of the hair's luma by 1 (heads.labels.hair_lightness)
 MOUTH = .2                              # how much wider a smile of 1 makes the mouth, beyond the mean head's
-YAW_RANGES = ((-14, -8), (8, 14), (-30, -15), (15, 30))     # the last two tear outlines: as targets only the face counts (styleres/data.py)
+YAW_RANGES = ((-14, -8), (8, 14), (-30, -15), (15, 30))     # the last two tear outlines (styleres/data.py)
 SMILE_PAIRS = 3
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 LABELS = 4      # age 0..1, smile 0..1, yaw in units of 30 degrees, hair lightness 0..1 (heads/labels.py)
 YAW = 2
-TURN = 0.5      # portraits that were warped by more are torn at their outlines: as targets, only their face counts
+TURN = 0.5      # portraits that were warped by more are torn at their outlines: as targets, if at all, only their face counts
 PICTURES = ("portraits", "variants", "renders")
 
 
@@ -93,7 +93,7 @@ class TrainingData:
     def __init__(self, arrays, settings):
         """arrays: what read() or unpack() returns."""
         self.mix, self.targets = dict(settings["mix"]), settings["targets"]
-        self.reconstruct, self.favour = settings["reconstruct"], np.array(settings["favour"])
+        self.reconstruct, self.favour, self.torn = settings["reconstruct"], np.array(settings["favour"]), settings["torn"]
         self.portraits, self.renders, self.render_labels = arrays["portraits"], arrays["renders"], arrays["labels"]
         self.variants = [[] for _ in self.portraits]
         for row, picture, delta in zip(arrays["source"], arrays["variants"], arrays["delta"]):
@@ -120,9 +120,9 @@ class TrainingData:
                 deltas += [label - labels[0] for label in labels[1:]]
         return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas)) + (torch.tensor(torn, dtype=torch.bool),)
 
-    def _choose_targets(self, rng, source, labels, favourite=None):
-        """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
-        others = [k for k in range(len(labels)) if k != source]
+    def _choose_targets(self, rng, source, labels, good, favourite=None):
+        """Indices of the good pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
+        others = [k for k in good if k != source]
         chance = np.array([1 + self.favour @ np.abs(labels[k] - labels[source]) for k in others])
         chosen = []
         for _ in range(self.targets):
@@ -130,7 +130,7 @@ class TrainingData:
                 chosen.append(favourite)
             else:
                 chosen.append(rng.choice(others, p=chance / chance.sum()))
-        if rng.random() < self.reconstruct:
+        if rng.random() < self.reconstruct and source in good:
             chosen[0] = source
         return chosen
 
@@ -141,7 +141,7 @@ class TrainingData:
         if rng.random() < 0.6:
             pictures = self._recolour(pictures, rng)
         order = [rng.integers(4)]
-        order += self._choose_targets(rng, order[0], self.render_labels[identity])
+        order += self._choose_targets(rng, order[0], self.render_labels[identity], range(4))
         return [pictures[k] for k in order], [self.render_labels[identity][k] for k in order]
 
     def _recolour(self, pictures, rng):
@@ -158,7 +158,8 @@ class TrainingData:
         options = [(self.portraits[row], np.zeros(LABELS, np.float32))] + self.variants[row]
         order = [0 if len(options) == 1 or rng.random() < 0.5 else rng.integers(1, len(options))]
         labels = [label for _, label in options]
-        order += self._choose_targets(rng, order[0], labels, 0) if len(options) > 1 else [0] * self.targets
+        good = [k for k, label in enumerate(labels) if self.torn or abs(label[YAW]) < TURN]
+        order += self._choose_targets(rng, order[0], labels, good, 0) if len(options) > 1 else [0] * self.targets
         return [normalise(options[k][0]) for k in order], [labels[k] for k in order]
 
 

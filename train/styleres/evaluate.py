@@ -20,7 +20,7 @@ from PIL import Image
 from . import flops, report
 from .export import load_model
 from .judges import Attributes, Identity, Perceptual
-from .measures import between, frechet, ms_ssim, psnr, separation, ssim
+from .measures import between, frechet, mouth_widening, ms_ssim, psnr, separation, ssim
 from .networks import upsample_rgb
 
 VALUES = (-5.0, -2.5, 2.5, 5.0)
@@ -93,7 +93,7 @@ class Panel:
         self.perceptual = Perceptual(os.path.join(folder, "perceptual.safetensors"))
         self.identity = Identity(os.path.join(folder, "identity.safetensors"))
         self.attributes = Attributes(os.path.join(folder, "attributes-b.safetensors"))
-        self.shape = face_reader(landmarks) if landmarks else None
+        self.shape = FaceReader(landmarks) if landmarks else None
 
     @staticmethod
     def _apply(judge, *pictures, batch=16):
@@ -140,12 +140,20 @@ def quality(pictures, reference, panel=None):
     return figures
 
 
-def face_reader(path):
-    """-> function: pictures -> attributes and shape measures per person, read by the landmark network (trained on renders)."""
-    from portraits.landmarks import ATTRIBUTES, INPUT, run_folded
+class FaceReader:
+    """Attributes and shape measures per person, read by the landmark network (trained on renders)."""
 
-    def read(pictures):
-        landmarks, attributes = run_folded(path, network_input(pictures, INPUT))
+    def __init__(self, path):
+        self.path = path
+
+    def run(self, pictures):
+        """-> landmarks N x 68 x 2 in -1..1, attributes N x ATTRIBUTES."""
+        from portraits.landmarks import INPUT, run_folded
+        return run_folded(self.path, network_input(pictures, INPUT))
+
+    def __call__(self, pictures):
+        from portraits.landmarks import ATTRIBUTES
+        landmarks, attributes = self.run(pictures)
         readings = dict(zip(ATTRIBUTES, attributes.T))
         readings["pose"] = readings.pop("yaw")
         eyes = (landmarks[:, 36:42].mean(1) + landmarks[:, 42:48].mean(1)) / 2
@@ -157,7 +165,10 @@ def face_reader(path):
         readings["nose_shift"] = (landmarks[:, 30] - eyes)[:, 0] / scale
         return readings
 
-    return read
+    def mouth_widening(self, before, after, side=128):
+        """Share of the mouth's width, per person; seen in the pictures, since the network hardly notices it."""
+        small = [np.stack([np.asarray(Image.fromarray(p).resize((side, side), Image.BOX)) for p in pictures]) for pictures in (before, after)]
+        return mouth_widening(*small, (self.run(before)[0] + 1) / 2 * side)
 
 
 def slider_effects(results, edits, measure):
@@ -171,10 +182,13 @@ def slider_effects(results, edits, measure):
             if key in base:
                 ordered = np.stack([readings[-5.0][key], readings[-2.5][key], base[key], readings[2.5][key], readings[5.0][key]])
                 effects[name][figure] = round(float((np.diff(ordered, axis=0) > 0).all(0).mean()), 3)
-        if "landmarks mouth_width" in base:
-            wider = readings[5.0]["landmarks mouth_width"] / base["landmarks mouth_width"] - 1
-            effects[name]["mouth_wider_percent"] = round(100 * float(np.median(wider)), 1)
     return effects
+
+
+def mouth_effects(results, reader):
+    """{slider value: median widening of the mouth in percent of its width} of the smile slider."""
+    return {f"{value:+g}": round(100 * float(np.median(reader.mouth_widening(results["inversion"], results["smile", value]))), 1)
+            for value in VALUES}
 
 
 def side_effects(effects):
@@ -233,6 +247,8 @@ def measured(model, meta, results, w_results, originals, others, panel, stop):
     if panel is None:
         return scores
     scores["sliders"] = slider_effects(results, model.edits, panel.readings)
+    if panel.shape and "smile" in model.edits:
+        scores["mouth_wider_percent"] = mouth_effects(results, panel.shape)
     scores["sliders_w_only"] = slider_effects(dict(w_results, inversion=results["w_only"]), model.edits, panel.readings)
     scores["side_effects"] = side_effects(scores["sliders"])
     scores["identity_kept"] = kept_identity(model, meta, results, originals, panel, stop)

@@ -9,6 +9,23 @@ C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)     # exponents of the scales (Wang et al. 2003)
 
 
+def mouth_widening(before, after, landmarks):
+    """How much wider the mouth became between two pictures of one face, share of its width, per picture: the slope of the optical
+    flow along the line between the mouth's corners. landmarks: N x 68 x 2 pixels, of `before`; rough ones will do.
+    Of known widenings of 10, 20, 40 % it finds 8, 16, 28 % (widened by portraits/fields.py)."""
+    from skimage.registration import optical_flow_tvl1
+    slopes = []
+    for one, other, points in zip(before, after, landmarks):
+        flow = optical_flow_tvl1(*((picture @ np.array(LUMA) / 255).astype(np.float32) for picture in (one, other)))[::-1]
+        left, right = points[48], points[54]
+        axis = (right - left) / 2
+        offset = np.mgrid[0:one.shape[0], 0:one.shape[1]][::-1] + 0.5 - ((left + right) / 2)[:, None, None]
+        along, across = (np.tensordot(line, offset, 1) / (axis @ axis) for line in (axis, np.array([-axis[1], axis[0]])))
+        mouth = (np.abs(along) < 1.1) & (np.abs(across) < 0.45)
+        slopes.append(np.polyfit(along[mouth], (np.tensordot(axis, flow, 1) / (axis @ axis))[mouth], 1)[0])
+    return np.array(slopes)
+
+
 def psnr(a, b):
     error = ((a.astype(np.float64) - b) ** 2).mean((1, 2, 3))
     return 10 * np.log10(255.0 ** 2 / np.maximum(error, 1e-10))

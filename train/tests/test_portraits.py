@@ -256,6 +256,18 @@ class Warps(unittest.TestCase):
         for x, y in points[[0, 16, 37, 44, 30]]:
             self.assertLess(np.abs(moved[min(int(y), size - 1), min(int(x), size - 1)]).max(), .3)
 
+    def test_widening_is_seen_in_pictures(self):
+        from portraits.fields import lookup
+        from styleres.measures import mouth_widening
+        random, grid = np.random.RandomState(1), (np.mgrid[0:64, 0:64] + .5)[::-1].transpose(1, 2, 0)
+        photo = gaussian_filter(random.rand(64, 64, 3), (1.5, 1.5, 0))
+        photo = (photo - photo.min()) / np.ptp(photo) * 255
+        points = face_points() / 2
+        for width in (.8, 1.0, 1.2):
+            after = lookup(photo, grid + self.fields.mouth(points, width), "nearest")
+            found = mouth_widening([photo.astype(np.uint8)], [after.astype(np.uint8)], [points])[0]
+            self.assertAlmostEqual(found, width - 1, delta=.08)     # too small rather than too large
+
     def test_jobs(self):
         from portraits.pairs import pose_jobs
         from styleres.data import TURN

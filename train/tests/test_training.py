@@ -68,7 +68,7 @@ class DataTest(TrainingTest):
         counts = {}
         for favour in ([0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 8.0, 0.0]):
             self.data.favour, random = np.array(favour), np.random.default_rng(1)
-            chosen = [k for _ in range(200) for k in self.data._choose_targets(random, 0, labels)]
+            chosen = [k for _ in range(200) for k in self.data._choose_targets(random, 0, labels, range(5))]
             counts[favour[2]] = chosen.count(3) / len(chosen)
         self.assertAlmostEqual(counts[0.0], 1 / 4, delta=0.06)
         self.assertAlmostEqual(counts[8.0], 9 / 12, delta=0.06)
@@ -80,13 +80,14 @@ class DataTest(TrainingTest):
         for turn, level in ((0.3, 120), (-0.6, 200)):
             for variants in self.data.variants:
                 variants.append((np.full_like(self.data.portraits[0], level), np.float32([0, 0, turn, 0])))
-        seen = set()
-        for k in range(60):
-            _, target, _, torn = self.data.batch(np.random.default_rng(k))
-            bright = target.amax((1, 2, 3)) > 0.4
-            self.assertTrue(torch.equal(torn, bright))
-            seen.update(torn.tolist())
-        self.assertEqual(seen, {True, False})
+        for self.data.torn in (True, False):
+            seen, photos = set(), []
+            for k in range(60):
+                photo, target, _, torn = self.data.batch(np.random.default_rng(k))
+                self.assertTrue(torch.equal(torn, target.amax((1, 2, 3)) > 0.4))
+                seen.update(torn.tolist()), photos.append(float(photo.mean()))
+            self.assertEqual(seen, {True, False} if self.data.torn else {False})
+            self.assertGreater(max(photos), 0.3, "never a photo")
 
     def test_made_by_an_older_version_is_one_clear_error(self):
         np.savez(self.path("000001.npz"), img=np.zeros((4, 32, 32, 3), np.uint8), par=np.zeros((4, 3)))
