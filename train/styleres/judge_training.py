@@ -6,7 +6,7 @@ usage: python3 -m styleres.judge_training perceptual|identity|attributes RENDERS
 
 RENDERS: what `heads quads` writes. Every twelfth stranger is kept out and tells how well it went. `--share` takes only every
 second of the others: two attribute networks that have seen no common stranger. `--start`: takes the first layers
-of another judge, which spares a network for identity much time.
+of another judge, and how wide they are, which spares a network for identity much time.
 """
 import argparse
 import glob
@@ -250,13 +250,14 @@ def main():
     parser.add_argument("--steps", type=int, help="instead of --minutes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", choices=("even", "odd"))
-    parser.add_argument("--start", metavar="JUDGE", help="file of another judge with the same layers")
+    parser.add_argument("--start", metavar="JUDGE", help="file of another judge")
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    settings = dict(SETTINGS[options.kind], **SETTINGS_OF_SHARE.get(options.share, {}))
+    start, layers = trunk.trunk_of(options.start) if options.start else (None, SETTINGS_OF_SHARE.get(options.share, {}))
+    settings = dict(SETTINGS[options.kind], **layers)
     network, figures = train(
         options.kind, read_renders(options.renders, share=options.share), read_renders(options.renders, kept_out=True), settings,
-        options.seed, options.minutes, options.steps, start=options.start and trunk.trunk_of(options.start),
+        options.seed, options.minutes, options.steps, start=start,
         report=lambda line: print(line, flush=True))
     size = trunk.save(network, options.out, options.kind, settings)
     print(f"{options.out}: {size} bytes; {figures}")

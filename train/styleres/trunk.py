@@ -71,8 +71,9 @@ def fill(network, arrays):
 
 
 def trunk_of(path):
-    """The state of the trunk in any judging network's file."""
-    arrays, _ = read(path)
+    """-> the state of the trunk in any judging network's file, its layers ("widths" and "strides")."""
+    arrays, meta = read(path)
+    settings = json.loads(meta["settings"])
     state = {name[len("trunk."):]: torch.from_numpy(value) for name, value in arrays.items() if name.startswith("trunk.")}
     counts = {name.replace("running_mean", "num_batches_tracked"): torch.tensor(0) for name in state if name.endswith("running_mean")}
-    return {**state, **counts}
+    return {**state, **counts}, {name: settings[name] for name in ("widths", "strides")}
