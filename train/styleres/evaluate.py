@@ -240,6 +240,12 @@ def cycles(model, results, originals, stop, use_residual):
         for name in model.edits}
 
 
+def encoded_again(model, results, originals, stop):
+    """What the cycle test loses without any edit: the inversion as a photo of its own, inverted anew. Median loss of PSNR in dB."""
+    again = in_batches(model, results["inversion"], stop, {"again": (setting(model, None, 0.0), True)})["again"]
+    return round(float(np.median(psnr(results["inversion"], originals) - psnr(again, originals))), 2)
+
+
 def measured(model, meta, results, w_results, originals, others, panel, stop):
     """All figures of one model. results, w_results: of render_all with and without residual features."""
     scores = {"model": meta["name"], "people": len(originals), "gflop": flops.count(model),
@@ -252,6 +258,7 @@ def measured(model, meta, results, w_results, originals, others, panel, stop):
     scores["sliders_w_only"] = slider_effects(dict(w_results, inversion=results["w_only"]), model.edits, panel.readings)
     scores["side_effects"] = side_effects(scores["sliders"])
     scores["identity_kept"] = kept_identity(model, meta, results, originals, panel, stop)
+    scores["encoded_again_loss_db"] = encoded_again(model, results, originals, stop)
     scores["cycle_loss_db"] = cycles(model, results, originals, stop, True)
     scores["cycle_loss_db_w_only"] = cycles(model, w_results, originals, stop, False)
     versions = {"w_only": results["w_only"], "inversion": results["inversion"]}

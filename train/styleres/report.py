@@ -40,6 +40,9 @@ def markdown(all_scores):
     for scores in all_scores:
         if scores.get("sliders"):
             parts += [f"{scores['file']}:", editing(scores)]
+            wider = scores.get("mouth_wider_percent", {})
+            parts.append("; ".join(([f"Mouth wider by {', '.join(f'{x:+g}' for x in wider.values())} % at {', '.join(wider)} of smile"] if wider else [])
+                                   + [f"encoded again without an edit: {scores['encoded_again_loss_db']} dB lost"]) + ".")
     return "\n\n".join(parts)
 
 

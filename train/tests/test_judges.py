@@ -17,7 +17,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
 from heads import assets  # noqa: E402
-from styleres import attributes, blind, directions, evaluate, export, identity, judge_training, measures, perceptual, trunk  # noqa: E402
+from styleres import attributes, blind, directions, evaluate, export, identity, judge_training, measures, perceptual, report, trunk  # noqa: E402
 from styleres.judges import Attributes, Identity, Perceptual  # noqa: E402
 from styleres.networks import StyleRes  # noqa: E402
 
@@ -212,6 +212,32 @@ class EvaluationTest(JudgeTest):
                    "pose": {"-5": {"age": 0.1, "pose": -0.5}, "+5": {"age": 0.0, "pose": 0.5}}}
         self.assertEqual(evaluate.side_effects(effects), {"age": {"pose": 0.1}, "pose": {"age": 0.25}})
 
+
+    def test_cycle_without_an_edit(self):
+        model = StyleRes(tiny.MODEL, ["age"]).eval()
+        pictures = smooth_pictures(2, 32).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+        with torch.no_grad():
+            results = {"inversion": evaluate.Portraits(model, pictures).picture([0.0])}
+            again = evaluate.Portraits(model, results["inversion"]).picture([0.0])
+            lost = evaluate.encoded_again(model, results, pictures, None)
+        self.assertAlmostEqual(lost, np.median(evaluate.psnr(results["inversion"], pictures) - evaluate.psnr(again, pictures)), places=2)
+
+    def test_mouths_are_measured_in_pictures(self):
+        class Reader:
+            def mouth_widening(self, before, after):
+                return after[:, 0, 0, 0] / before[:, 0, 0, 0].astype(float) - 1
+
+        pictures = np.full((3, 2, 2, 3), 100, np.uint8)
+        results = {"inversion": pictures, **{("smile", value): pictures + np.uint8(10 + value) for value in evaluate.VALUES}}
+        self.assertEqual(evaluate.mouth_effects(results, Reader()), {"-5": 5.0, "-2.5": 7.0, "+2.5": 12.0, "+5": 15.0})
+        text = report.markdown([{"file": "m", "w_only": {}, "inversion": {}, "sliders": {}, "encoded_again_loss_db": 1.2}])
+        self.assertNotIn("1.2", text)
+        effects = {"-5": {"smile": -0.1}, "+5": {"smile": 0.1}, "monotonic_share": 1.0}
+        kept = {"low": 1, "high": 1, "safe_low": 1, "safe_high": 1}
+        text = report.markdown([{"file": "m", "w_only": {}, "inversion": {}, "sliders": {"smile": effects}, "identity_kept": {"smile": kept},
+                                 "side_effects": {"smile": {}}, "cycle_loss_db": {"smile": {"-2.5": 1, "+2.5": 2}},
+                                 "mouth_wider_percent": {"-5": -3.0, "+5": 4.0}, "encoded_again_loss_db": 1.2}])
+        self.assertIn("Mouth wider by -3, +4 % at -5, +5 of smile; encoded again without an edit: 1.2 dB lost.", text)
 
     def test_ablations_are_measured_with_the_first_models_sliders(self):
         first, other = StyleRes(tiny.MODEL, ["age"]), StyleRes(tiny.MODEL)
