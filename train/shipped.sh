@@ -18,31 +18,33 @@ $python -m styleres.fastconv --build
 
 once() { [ -e "$1" ] || "${@:2}"; }     # FILE COMMAND...: unless the file is there
 resume() { [ ! -e "$1" ] || echo --resume; }
+all() { local job; for job in $(jobs -p); do wait "$job"; done; }   # what runs in the background must succeed
 
 { $python -m heads quads "$renders" --count 360
   $python -m heads quads "$renders" --kind turned --first 200000 --count 180; } &
 { $python -m heads quads "$renders" --kind recoloured --first 400000 --count 420
   $python -m heads quads "$renders" --kind turned --first 200180 --count 120; } &
-wait
+all
 once "$data/real256.npz" $python -m portraits align ../data/landmarks/landmarks.safetensors "$photos" "$data" \
   --leave-out W000808 E000295 P000612 R000600 S001198 D000096
 once "$data/warps.npz" $python -m portraits pose "$data" &
 once "$data/age.npz" $python -m portraits age "$data" &
-wait
+all
 
 pairs=(--data "$data" --renders "$renders" --set train.freeze_norm_from=0.0 --set 'train.favour=[0.7,4.0,2.0,0.7]'
   --set 'train.mix={render=2,portrait=2}' --set loss.edit=2.5)
-# The former file's directions are in units of the configuration's `full`.
+# The former file's directions are in the units that it was exported with.
 torchrun --standalone -r 1 -t 1 --log_dir "$work/log" --nproc_per_node 2 -m styleres.train "$work/trunk.pt" $(resume "$work/trunk.pt") \
-  "${pairs[@]}" --init "$work/former.safetensors" --set 'train.stages=[[0.0,64]]' --set train.steps=2856 --set train.decay_from=1.0 \
-  --set train.learning_rate=2e-3 --set train.warmup=100 --set train.torn=true
+  "${pairs[@]}" --init "$work/former.safetensors" --set 'edits.age={label="Age",full=1.15,safe=[-4.5,4.5]}' \
+  --set 'train.stages=[[0.0,64]]' --set train.steps=2856 --set train.decay_from=1.0 --set train.learning_rate=2e-3 \
+  --set train.warmup=100 --set train.torn=true
 pairs+=(--init "$work/trunk.pt" --set 'train.stages=[[0.0,128]]' --set train.decay_from=0.25 --set train.learning_rate=1.8e-3
   --set train.warmup=60 --set loss.cycle=1.5 --set loss.perceptual=1.0 --set 'judges.perceptual="judges/perceptual-loss.safetensors"')
 for seed in 2 3; do
   $python -m styleres.train "$work/seed$seed.pt" $(resume "$work/seed$seed.pt") "${pairs[@]}" --set train.steps=3800 \
     --set "train.seed=$seed" &
 done
-wait
+all
 $python -m styleres.average "$work/seed2.pt" "$work/seed3.pt" "$work/mean.pt"
 $python -m styleres.grow "$work/mean.pt" "$work/grown.pt" --data "$data" --keep --steps 500
 $python -m styleres.export "$work/grown.pt" "$work/likeness-small.safetensors" --config config.toml --card ../docs/model.md
