@@ -6,9 +6,10 @@ import os
 import numpy as np
 from PIL import Image
 
+from .quads import KINDS, write_quadruples
+
 
 def quads(arguments):
-    from .quads import KINDS, write_quadruples
     write_quadruples(arguments.folder, arguments.first, arguments.count, arguments.step, KINDS[arguments.kind], lambda line: print(line, flush=True))
 
 
@@ -45,7 +46,7 @@ def main():
     command.add_argument("--first", type=int, default=0, help="first seed")
     command.add_argument("--count", type=int, default=1000)
     command.add_argument("--step", type=int, default=1, help="seed step: 2 for each of two processes")
-    command.add_argument("--kind", choices=("plain", "turned", "recoloured", "mixed"), default="plain",
+    command.add_argument("--kind", choices=KINDS, default="plain",
                          help="turned: wide turns to both sides; recoloured: hair of other colours, which here does not go with age; "
                          "mixed: all four with labels of their own")
     command.set_defaults(run=quads)

@@ -82,6 +82,13 @@ def _recolour(rgb, mask, level, tint, amount, contrast):
     return rgb + (painted - rgb) * (mask * amount)[..., None]
 
 
+HAIR_AREA = 0.012       # of the picture; less is nothing to colour
+
+
+def enough(mask):
+    return mask.sum() > HAIR_AREA * mask.size
+
+
 def hair_level(rgb, mask):
     """Mean luma and mean saturation of the hair."""
     total = mask.sum() + 1e-6
@@ -91,7 +98,7 @@ def hair_level(rgb, mask):
 
 def grey_hair(rgb, mask, brow_mask, amount, skin_level):
     """Amount 0..1; dark hair turns grey, grey hair white, as bright as the light on the face (skin_level, luma) allows."""
-    if mask.sum() > HAIR_AREA * mask.size:
+    if enough(mask):
         level, _ = hair_level(rgb, mask)
         target = level + (max(min(0.68, 1.1 * skin_level + 0.06), level + 0.08) - level) * (0.35 + 0.65 * amount)
         rgb = _recolour(rgb, mask, min(target, 0.82), [1.0, 0.995, 0.985], min(1, amount * 1.15), 0.55)
@@ -101,12 +108,11 @@ def grey_hair(rgb, mask, brow_mask, amount, skin_level):
 
 DARK_HAIR = np.array([[1.22, 0.97, 0.74], [1.32, 0.94, 0.64], [1.12, 0.98, 0.84]])
 LIGHT_HAIR = np.array([[1.22, 0.97, 0.66], [1.17, 0.97, 0.80], [1.28, 0.94, 0.62]])
-HAIR_AREA = 0.012       # of the picture; less is nothing to colour
 
 
 def darken_hair(rgb, mask, brow_mask, amount, random):
     """Grey or white hair gets a dark pigment back; hair that has its colour only deepens a little."""
-    if mask.sum() > HAIR_AREA * mask.size:
+    if enough(mask):
         level, saturation = hair_level(rgb, mask)
         greyness = np.clip((0.38 - saturation) / 0.2, 0, 1) * np.clip((level - 0.22) / 0.15, 0, 1)
         target = (0.15 + 0.11 * random.rand()) * greyness + level * 0.88 * (1 - greyness)
@@ -152,7 +158,7 @@ class Portrait:
 
     def other_hair(self, lighter, random):
         """The same photo with clearly lighter or darker hair, None if it has no hair or has such hair already."""
-        if self.hair.sum() <= HAIR_AREA * self.hair.size:
+        if not enough(self.hair):
             return None
         level, _ = hair_level(self.rgb, self.hair)
         lightest = min(0.72, 1.05 * self.skin_level + 0.02)
@@ -165,6 +171,6 @@ class Portrait:
 
     def lightness(self, edited):
         """How much lighter the hair of an edited version is: mean luma, 0 where there is next to no hair."""
-        if self.hair.sum() <= HAIR_AREA * self.hair.size:
+        if not enough(self.hair):
             return 0.0
         return hair_level(edited, self.hair)[0] - hair_level(self.rgb, self.hair)[0]
