@@ -127,7 +127,7 @@ def shade_eyes(surface):
     surface.albedo[chosen] = (white * (1 - iris) + tint * iris) * (1 - pupil * .97)
 
     position = surface.position[chosen]
-    centres = np.array([(scene.base[joint].mean(0) - scene.pivot) @ scene.turn.T for joint in EYE_JOINTS])
+    centres = np.array([(scene.base[joint].mean(0) - scene.pivot) @ scene.turn.T + scene.shift for joint in EYE_JOINTS])
     own = centres[np.argmin([((position - centre) ** 2).sum(1) for centre in centres], 0)]
     up, side = position[:, 1] - own[:, 1], np.abs(position[:, 0] - own[:, 0])
     shade = 1 - .55 * smoothstep(0.0, .085, up) - .25 * smoothstep(-.03, -.09, up)
@@ -141,7 +141,7 @@ def shade_mouth(surface):
     if len(chosen):
         gum = surface.blend(scene.model.gum, chosen, "teeth")[:, None]
         colour = linear([.93, .88, .79]) * (1 - gum) + linear([.70, .40, .40]) * gum
-        depth = ((surface.position[chosen] @ scene.turn) + scene.pivot)[:, 2]
+        depth = ((surface.position[chosen] - scene.shift) @ scene.turn + scene.pivot)[:, 2]
         lips = scene.base[list(LIP_GAP)]
         front, gap = lips.mean(0)[2] - .06, lips[0][1] - lips[1][1]
         # closed lips would show a white line: teeth darken with the gap and with depth

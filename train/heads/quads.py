@@ -32,7 +32,7 @@ def quadruple(seed):
         yaw = head["yaw"] + random.choice([-1, 1]) * (8 + 17 * random.rand())
         if abs(yaw) < 32:
             break
-    variants = [dict(head, **change) for change in ({}, {"age": age}, {"smile": smile}, {"yaw": yaw})]
+    variants = [dict(head, **change) for change in ({}, {"age": age}, {"smile": smile}, {"turn": yaw - head["yaw"]})]
     for variant in variants:
         variant["grey"] = float(np.clip((variant["age"] - .35) * 1.6 * pace, 0, 1))
     return variants
@@ -44,7 +44,7 @@ def turned(seed):
     head["yaw"] = float(random.uniform(-8, 8))
     left, right = (float(sign * random.uniform(14, 32)) for sign in (-1, 1))
     return [dict(head, **change) for change in
-            ({}, {"yaw": left}, {"yaw": right}, {"smile": _other(random, head["smile"], 0, 1, .4)})]
+            ({}, {"turn": left - head["yaw"]}, {"turn": right - head["yaw"]}, {"smile": _other(random, head["smile"], 0, 1, .4)})]
 
 
 def _hair_colour(random):
@@ -75,6 +75,10 @@ def mixed(seed):
 KINDS = {"plain": quadruple, "turned": turned, "recoloured": recoloured, "mixed": mixed}
 
 
+def yaw_of(head):
+    return head["yaw"] + head.get("turn", 0)
+
+
 def render_quadruple(seed, size=128, render_size=192, heads=quadruple):
     """-> img (4, size, size, 3) u8, lm (4, 68, 2) pixels, par (4, 4): age, smile, yaw / 30, hair lightness"""
     images, landmarks, labels = [], [], []
@@ -82,7 +86,7 @@ def render_quadruple(seed, size=128, render_size=192, heads=quadruple):
         picture, points = render(head, render_size, supersampling=1)
         images.append(np.asarray(Image.fromarray(picture).resize((size, size), Image.LANCZOS)))
         landmarks.append(points * size / render_size)
-        labels.append([head["age"], head["smile"], head["yaw"] / 30, hair_lightness(head)])
+        labels.append([head["age"], head["smile"], yaw_of(head) / 30, hair_lightness(head)])
     return dict(img=np.stack(images), lm=np.array(landmarks, np.float32), par=np.array(labels, np.float32))
 
 

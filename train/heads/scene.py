@@ -16,6 +16,8 @@ TWO_SIDED = ("brow", "lash", "hair")
 CAMERA_DISTANCE = 11.
 LAYERS = 5                  # transparent fragments kept per pixel
 OPAQUE = .96
+TURN_AXIS = .54             # of a further turn: share of the way from the head joint to the face
+NECK = .38                  # decimetres below the chin in which a further turn fades to nothing
 PHONG_SHARE = .75
 PORTRAIT_HEIGHT = 3.6       # decimetres from the top to the bottom of a plain portrait
 
@@ -27,6 +29,26 @@ def rotation(yaw, pitch, roll):
     about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
     about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
     return about_z @ about_x @ about_y
+
+
+def face_centre(landmarks):
+    """Between eyes and mouth, of 68 x 2 or 68 x 3 landmarks."""
+    return (landmarks[36:42].mean(0) + landmarks[42:48].mean(0) + landmarks[48] + landmarks[54]) / 4
+
+
+def further_turn(degrees, landmarks):
+    """A further turn of the head alone, about the vertical: rotation (3 x 3) and shift of positions (decimetres, relative to the head
+    joint). The axis lies between the skull's middle and the face, so that neither moves far. landmarks: 68 x 3, before the turn."""
+    turn, axis = rotation(degrees, 0, 0), face_centre(landmarks) * [TURN_AXIS, 0, TURN_AXIS]
+    return turn, axis - turn @ axis
+
+
+def turned(positions, degrees, landmarks):
+    """N x 3 positions after such a turn; the neck follows less and less, the shoulders stay."""
+    turn, shift = further_turn(degrees, landmarks)
+    chin = landmarks[8, 1]
+    share = smoothstep(chin - NECK, chin, positions[:, 1])[:, None]
+    return positions + share * (positions @ turn.T + shift - positions)
 
 
 def expression_of(head):
@@ -119,7 +141,9 @@ class Scene:
     meshes: list
     base: np.ndarray            # the morphed base mesh in pack coordinates
     pivot: np.ndarray
-    turn: np.ndarray            # 3 x 3
+    turn: np.ndarray            # 3 x 3: positions of the head = turn @ (pack coordinates - pivot) + shift
+    shift: np.ndarray
+    framed: np.ndarray          # landmarks by which the picture is framed: before a further turn
     positions: np.ndarray
     normals: np.ndarray
     neutral: np.ndarray         # base coordinates of skin and cloth vertices, for textures that stick to the skin
@@ -142,7 +166,7 @@ class Scene:
     def projected(self, positions, width, height):
         """Screen positions (pixels) and depth of further points, framed as project() did."""
         flat, depth = self.flattened(positions)
-        landmarks, _ = self.flattened(self.positions[LANDMARKS])
+        landmarks, _ = self.flattened(self.framed)
         return self.frame(flat, landmarks, width, height), depth
 
     def is_mesh(self, mesh_numbers, names):
@@ -150,16 +174,21 @@ class Scene:
 
 
 def pose(model, head):
-    """Builds and turns the head; -> Scene without screen positions."""
+    """Builds and turns the head; -> Scene without screen positions. head["turn"]: degrees that it turns further where it is."""
     meshes = build_meshes(model, head)
     base = meshes[0].vertices
     pivot = base[HEAD_JOINT].mean(0)
     turn = rotation(head.get("yaw", 0), head.get("pitch", 0), head.get("roll", 0))
     positions = [(mesh.vertices - pivot) @ turn.T for mesh in meshes]
+    framed, shift = positions[0][LANDMARKS], np.zeros(3)
+    if head.get("turn"):
+        positions = [turned(p, head["turn"], framed) for p in positions]
+        further, shift = further_turn(head["turn"], framed)
+        turn = further @ turn
     first = np.cumsum([0] + [len(p) for p in positions])
     first_uv = np.cumsum([0] + [len(mesh.uvs) for mesh in meshes])
     scene = Scene(
-        model, head, meshes, base, pivot, turn, np.vstack(positions),
+        model, head, meshes, base, pivot, turn, shift, framed, np.vstack(positions),
         np.vstack([vertex_normals(p, mesh.faces) for p, mesh in zip(positions, meshes)]), np.zeros((first[-1], 3)),
         np.vstack([mesh.faces + start for mesh, start in zip(meshes, first)]),
         np.vstack([mesh.face_uvs + start for mesh, start in zip(meshes, first_uv)]), np.vstack([mesh.uvs for mesh in meshes]),
@@ -173,9 +202,8 @@ def pose(model, head):
 
 def project(scene, width, height, frame):
     """Perspective projection and framing: fills screen (pixels) and depth."""
-    flat, scene.depth = scene.flattened(scene.positions)
-    scene.screen = frame(flat, flat[LANDMARKS], width, height)
     scene.frame = frame
+    scene.screen, scene.depth = scene.projected(scene.positions, width, height)
 
 
 @dataclass

@@ -87,14 +87,6 @@ class Fields:
             self.fields[source, target] = (near * inside + far * (1 - inside)).astype(np.float32)
         return self.fields[source, target]
 
-    def scattered(self, points, values, sigma):
-        """Smooth size x size x 2 field through values at the points (normalised Gaussian weights, fading to 0 far away)."""
-        step = self.size // 32
-        coarse = self.grid.reshape(32, step, 32, step, 2).mean((1, 3))
-        weight = np.exp(-((coarse[:, :, None] - points[None, None]) ** 2).sum(-1) / (2 * sigma ** 2))
-        value = (weight[..., None] * values).sum(2) / (weight.sum(2)[..., None] + .15)
-        return resized(value, self.size)
-
     def mouth(self, points, width):
         """size x size x 2: target pixel -> displacement to where it lies before the mouth of these landmarks became `width` times
         as wide; cheeks and chin follow a little."""
@@ -111,7 +103,7 @@ class Fields:
         """An aligned photo (S x S x 3, S a multiple of self.size) moved from the source state to the target state -> float array.
         mouth: how much wider it becomes beyond that (MakeHuman's smiles hardly widen it)."""
         goal = landmarks + self.shift(source, target)
-        fit = self.scattered(goal, goal - self.state(target).landmarks, self.size * .07)     # this face -> mean head
+        fit = scattered(self.grid, goal, goal - self.state(target).landmarks, self.size * .07)     # this face -> mean head
         displacement = lookup(self.between(source, target), self.grid - fit, "nearest")
         if mouth != 1.0:
             inner = self.mouth(goal, mouth)
@@ -121,6 +113,15 @@ class Fields:
             displacement = resized(displacement, len(photo)) * factor
         grid = (np.mgrid[0:len(photo), 0:len(photo)] + .5)[::-1].transpose(1, 2, 0)
         return lookup(photo, grid + displacement, "reflect")
+
+
+def scattered(grid, points, values, sigma):
+    """Smooth S x S x 2 field through values at the points (normalised Gaussian weights, fading to 0 far away); grid: S x S x 2 positions."""
+    step = len(grid) // 32
+    coarse = grid.reshape(32, step, 32, step, 2).mean((1, 3))
+    weight = np.exp(-((coarse[:, :, None] - points[None, None]) ** 2).sum(-1) / (2 * sigma ** 2))
+    value = (weight[..., None] * values).sum(2) / (weight.sum(2)[..., None] + .15)
+    return resized(value, len(grid))
 
 
 def resized(field, size):

@@ -11,15 +11,17 @@ from PIL import Image
 
 from .age import Portrait
 from .fields import Fields, nearest
+from .relief import Relief
 
-YAWS = list(range(-48, 49, 4))          # degrees
+YAWS = list(range(-16, 17, 4))          # degrees; photos are taken to have one of these
 SMILES = [0, .25, .5, .75, 1., 1.25, 1.5]
 WIDEST, OPEN, CLOSED = 4, 3, 2          # SMILES that photos are taken to have: at most, from where teeth show, up to where they do not
 MEAN_AGE = .5
 FULL_AGE = .8                           # label difference of the strongest ageing
 HAIR = 1.3                              # label difference of a change of the hair's luma by 1 (heads.labels.hair_lightness)
 MOUTH = .2                              # how much wider a smile of 1 makes the mouth, beyond the mean head's
-YAW_RANGES = ((-14, -8), (8, 14), (-30, -15), (15, 30))     # the last two tear outlines (styleres/data.py)
+TURNS = ((-14, -7), (7, 14), (-21, -14), (14, 21))          # degrees
+RELIEF = 1.3                            # a relief turned by so much more reads, by landmarks, as a head turned by 1
 SMILE_PAIRS = 3
 
 
@@ -31,41 +33,28 @@ def reduced(image, size):
     return np.asarray(Image.fromarray(to_u8(image)).resize((size, size), Image.LANCZOS))
 
 
-def pose_jobs(labels, random):
-    """(source state, target state, label change) of a photo's yaw and smile pairs; labels: age, smile, yaw / 30."""
-    yaw = nearest([y for y in YAWS if abs(y) <= 16], np.clip(labels[2] * 30, -16, 16))
+def smile_jobs(labels, yaw, random):
+    """(source state, target state, label change) of a photo's smile pairs; labels: age, smile, yaw / 30."""
     smile = nearest(range(WIDEST + 1), np.clip(labels[1], 0, 1) * WIDEST)
-    jobs = []
-    for low, high in YAW_RANGES:
-        options = [y for y in YAWS if low <= y - yaw <= high]
-        other = options[random.randint(len(options))]
-        jobs.append(((yaw, SMILES[1], MEAN_AGE), (other, SMILES[1], MEAN_AGE), (0, 0, (other - yaw) / 30, 0)))
     others = list(random.permutation([k for k in range(WIDEST) if k < smile or k <= CLOSED and k != smile]))
     if smile >= CLOSED:
         others = [0] + [k for k in others if k != 0]
     others = (others * SMILE_PAIRS)[:SMILE_PAIRS]
     if smile >= OPEN:
         others.append(smile + 2)
-    for other in others:
-        jobs.append(((yaw, SMILES[smile], MEAN_AGE), (yaw, SMILES[other], MEAN_AGE), (0, SMILES[other] - SMILES[smile], 0, 0)))
-    return jobs
-
-
-class PoseFields:
-    """Crisp fields for lips and folds, soft ones for turns, which would tear at outlines otherwise."""
-
-    def __init__(self, size):
-        self.size = size
-        self.smile, self.turn = Fields(size), Fields(size, softness=2.5)
+    return [((yaw, SMILES[smile], MEAN_AGE), (yaw, SMILES[other], MEAN_AGE), (0, SMILES[other] - SMILES[smile], 0, 0)) for other in others]
 
 
 def pose_pairs(photo, landmarks, labels, fields, random):
-    """-> [(picture at fields.size, label change)] of one photo. landmarks in pixels of fields.size."""
+    """-> [(picture at fields.size, label change)] of one photo: turned as a relief, where it has a plain backdrop, and with other
+    smiles. landmarks in pixels of fields.size."""
     photo = photo.astype(np.float32)
-    result = []
-    for source, target, change in pose_jobs(labels, random):
-        chosen = fields.turn if change[2] else fields.smile
-        warped = chosen.warp(photo, landmarks, source, target, 1 + MOUTH * change[1])
+    yaw = int(nearest(YAWS, labels[2] * 30))
+    degrees = [random.uniform(*interval) for interval in TURNS]
+    relief = Relief(photo, landmarks, yaw)
+    result = [(reduced(relief.turned(RELIEF * turn), fields.size), (0, 0, turn / 30, 0)) for turn in degrees if relief.ok]
+    for source, target, change in smile_jobs(labels, yaw, random):
+        warped = fields.warp(photo, landmarks, source, target, 1 + MOUTH * change[1])
         result.append((reduced(warped, fields.size), change))
     return result
 
@@ -95,7 +84,7 @@ def all_pairs(kind, real, report=print):
     """Pairs of every portrait that is not held out. real: {128: arrays, 256: arrays} of align.py -> arrays of the file."""
     large = real[256]["img"]
     rows = [i for i in range(len(large)) if not real[128]["hold"][i]]
-    fields = PoseFields(128) if kind == "pose" else Fields(256, softness=2.5)
+    fields = Fields(128) if kind == "pose" else Fields(256, softness=2.5)
     sources, images, changes = [], [], []
     for number, i in enumerate(rows):
         labels, random = real[128]["par"][i], np.random.RandomState(1000 + i)

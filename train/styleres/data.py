@@ -18,7 +18,6 @@ from PIL import Image
 
 LABELS = 4      # age 0..1, smile 0..1, yaw in units of 30 degrees, hair lightness 0..1 (heads/labels.py)
 YAW = 2
-TURN = 0.5      # portraits that were warped by more are torn at their outlines: as targets, if at all, only their face counts
 PICTURES = ("portraits", "variants", "renders")
 
 
@@ -93,7 +92,7 @@ class TrainingData:
     def __init__(self, arrays, settings):
         """arrays: what read() or unpack() returns."""
         self.mix, self.targets = dict(settings["mix"]), settings["targets"]
-        self.reconstruct, self.favour, self.torn = settings["reconstruct"], np.array(settings["favour"]), settings["torn"]
+        self.reconstruct, self.favour = settings["reconstruct"], np.array(settings["favour"])
         self.portraits, self.renders, self.render_labels = arrays["portraits"], arrays["renders"], arrays["labels"]
         self.variants = [[] for _ in self.portraits]
         for row, picture, delta in zip(arrays["source"], arrays["variants"], arrays["delta"]):
@@ -106,23 +105,21 @@ class TrainingData:
                 f"{sum(map(len, self.variants))} warped or aged variants; batch {self.mix} x {self.targets}")
 
     def batch(self, rng):
-        """-> photos N x 3 x S x S in -1..1, targets (N * targets) x 3 x S x S, label changes (N * targets) x LABELS, and which
-        targets are torn around the face (N * targets)."""
+        """-> photos N x 3 x S x S in -1..1, targets (N * targets) x 3 x S x S, label changes (N * targets) x LABELS."""
         make = {"render": self._render, "portrait": self._portrait}
-        photos, targets, deltas, torn = [], [], [], []
+        photos, targets, deltas = [], [], []
         for kind, count in self.mix.items():
             for _ in range(count):
                 pictures, labels = make[kind](rng)
-                torn += [kind == "portrait" and bool(abs(label[YAW]) >= TURN) for label in labels[1:]]
                 pictures, labels = augment(pictures, labels, rng)
                 photos.append(pictures[0])
                 targets += pictures[1:]
                 deltas += [label - labels[0] for label in labels[1:]]
-        return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas)) + (torch.tensor(torn, dtype=torch.bool),)
+        return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas))
 
-    def _choose_targets(self, rng, source, labels, good, favourite=None):
-        """Indices of the good pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
-        others = [k for k in good if k != source]
+    def _choose_targets(self, rng, source, labels, favourite=None):
+        """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
+        others = [k for k in range(len(labels)) if k != source]
         chance = np.array([1 + self.favour @ np.abs(labels[k] - labels[source]) for k in others])
         chosen = []
         for _ in range(self.targets):
@@ -130,7 +127,7 @@ class TrainingData:
                 chosen.append(favourite)
             else:
                 chosen.append(rng.choice(others, p=chance / chance.sum()))
-        if rng.random() < self.reconstruct and source in good:
+        if rng.random() < self.reconstruct:
             chosen[0] = source
         return chosen
 
@@ -141,7 +138,7 @@ class TrainingData:
         if rng.random() < 0.6:
             pictures = self._recolour(pictures, rng)
         order = [rng.integers(4)]
-        order += self._choose_targets(rng, order[0], self.render_labels[identity], range(4))
+        order += self._choose_targets(rng, order[0], self.render_labels[identity])
         return [pictures[k] for k in order], [self.render_labels[identity][k] for k in order]
 
     def _recolour(self, pictures, rng):
@@ -158,8 +155,7 @@ class TrainingData:
         options = [(self.portraits[row], np.zeros(LABELS, np.float32))] + self.variants[row]
         order = [0 if len(options) == 1 or rng.random() < 0.5 else rng.integers(1, len(options))]
         labels = [label for _, label in options]
-        good = [k for k, label in enumerate(labels) if self.torn or abs(label[YAW]) < TURN]
-        order += self._choose_targets(rng, order[0], labels, good, 0) if len(options) > 1 else [0] * self.targets
+        order += self._choose_targets(rng, order[0], labels, 0) if len(options) > 1 else [0] * self.targets
         return [normalise(options[k][0]) for k in order], [labels[k] for k in order]
 
 

@@ -17,14 +17,6 @@ def face_weights(side, device=None):
     return (weights / weights.mean())[None, None]
 
 
-def face_only(side, device=None):
-    """1 x 1 x side x side: 1 where the features of an FFHQ-aligned face lie, however it looks to the side, 0 where its outline does."""
-    axis = (torch.arange(side, device=device) + 0.5) / side
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    radius = (((x - 0.5) / 0.22) ** 2 + ((y - 0.57) / 0.27) ** 2).sqrt()
-    return ((1.1 - radius) / 0.2).clamp(0, 1)[None, None]
-
-
 def local_ssim(a, b):
     """Mean SSIM over 8 x 8 windows, stride 4, of pictures in -1..1."""
     def pool(x):

@@ -28,7 +28,7 @@ from .data import TrainingData, read, unpack
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
-from .losses import face_only, face_weights, picture_loss
+from .losses import face_weights, picture_loss
 from .networks import StyleRes
 from .objectives import load_judge
 from .paths import Paths
@@ -41,11 +41,10 @@ class Losses(nn.Module):
         super().__init__()
         self.model, self.loss, self.side, self.perceptual = model, loss, side, perceptual
         self.register_buffer("weights", face_weights(side), persistent=False)
-        self.register_buffer("face", face_only(side), persistent=False)
 
-    def forward(self, photo, target, delta, torn, critic=None):
-        """photo: N x 3 x input x input; target: N K x 3 x input x input; delta: N K x edits, zero where target = photo; torn: N K,
-        targets of which only the face counts; critic: the network that the pictures must please.
+    def forward(self, photo, target, delta, critic=None):
+        """photo: N x 3 x input x input; target: N K x 3 x input x input; delta: N K x edits, zero where target = photo;
+        critic: the network that the pictures must please.
         -> loss, {term: value}, (the last edit of every photo, what it should be)"""
         model, synthesis, side = self.model, self.model.synthesis, self.side
         count, targets = photo.shape[0], target.shape[0] // photo.shape[0]
@@ -58,10 +57,9 @@ class Losses(nn.Module):
         pictures = synthesis.high(fused, rgb, edited, side)
         coarse = synthesis.high(feats, rgb, edited, side // 2)
         target, before = shrink(target, side), shrink(photo, side).repeat_interleave(targets, 0)
-        target, coarse_target = self.mended(target, pictures, torn), self.mended(F.avg_pool2d(target, 2), coarse, torn)
         weights = self.weights * self.change_weights(before, target)
         real = picture_loss(pictures, target, weights, self.loss)
-        w_only = picture_loss(coarse, coarse_target, F.avg_pool2d(weights, 2), self.loss)
+        w_only = picture_loss(coarse, F.avg_pool2d(target, 2), F.avg_pool2d(weights, 2), self.loss)
         is_edit = (delta != 0).any(1).float()
         importance = 1 + is_edit * (self.loss["edit"] * self.balance(before, target, weights) - 1)
         total = (importance * (real + self.loss["w_only"] * w_only)).mean()
@@ -80,11 +78,6 @@ class Losses(nn.Module):
             total = total + self.loss["adversarial"] * parts["adversarial"]
         parts = {name: value.detach() for name, value in parts.items()}
         return total, parts, (pictures[last].detach(), target[last])
-
-    def mended(self, target, made, torn):
-        """Around the face of torn targets stands what the model makes, which so is neither right nor wrong there."""
-        trusted = torch.where(torn[:, None, None, None], F.adaptive_avg_pool2d(self.face, target.shape[2]), torch.ones_like(self.face[..., :1, :1]))
-        return made.detach() + trusted * (target - made.detach())
 
     def cycle(self, photo, edited, delta):
         """What the last edit of every photo gives, encoded anew and with the edit undone, must be the photo."""
@@ -277,11 +270,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.batches = self.batches or self.prepared_batches()
-        photo, target, delta, torn = (x.to(self.processes.device, non_blocking=True) for x in next(self.batches))
+        photo, target, delta = (x.to(self.processes.device, non_blocking=True) for x in next(self.batches))
         photo = photo.contiguous(memory_format=torch.channels_last)
         critic = self.critic if self.judged else None
         with self.precision():
-            total, parts, (made, real) = self.losses(photo, target, delta, torn, critic and critic.network)
+            total, parts, (made, real) = self.losses(photo, target, delta, critic and critic.network)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

@@ -125,6 +125,19 @@ class Renders(unittest.TestCase):
         old, _ = self.render(hair="short01", haircol=linear([.1, .08, .07]), grey=1)
         self.assertGreater(old.astype(float).mean(), young.astype(float).mean() + 2)
 
+    def test_a_further_turn_leaves_shoulders_and_backdrop(self):
+        picture, points = self.render()
+        moved, other = self.render(turn=20)
+        body_too, whole = self.render(yaw=20)
+        shape = lambda p: p - p[36:48].mean(0)
+        np.testing.assert_allclose(shape(other)[:48], shape(whole)[:48], atol=self.SIZE * .03)     # perspective
+        shift = (other - points)[36:48, 0].mean() / self.SIZE
+        self.assertTrue(.03 < shift < .08, shift)        # half of it; the back of the head moves the other way
+        difference = np.abs(picture.astype(float) - moved).mean(-1)
+        self.assertGreater(difference.max(), 40)
+        self.assertLess(difference[-2:].mean(), .4 * np.abs(picture.astype(float) - body_too).mean(-1)[-2:].mean())
+        self.assertLess(difference[:8, :8].mean(), 1e-6)
+
     def test_detail_keeps_the_picture(self):
         from heads.render import render
         flat, points = render(self.head, self.SIZE, supersampling=1)
@@ -136,15 +149,15 @@ class Renders(unittest.TestCase):
     def test_quadruple_changes_one_label_at_a_time(self):
         from heads.quads import quadruple
         base, *others = quadruple(11)
-        for name, other in zip(("age", "smile", "yaw"), others):
-            changed = [key for key in ("age", "smile", "yaw", "pitch", "hair", "seed") if base[key] != other[key]]
+        for name, other in zip(("age", "smile", "turn"), others):
+            changed = [key for key in ("age", "smile", "yaw", "turn", "pitch", "hair", "seed") if base.get(key) != other.get(key)]
             self.assertEqual(changed, [name])
 
     def test_turned_heads_look_far_to_both_sides(self):
-        from heads.quads import turned
+        from heads.quads import turned, yaw_of
         base, left, right, smile = turned(11)
-        self.assertLess(left["yaw"], -14 + 1e-6)
-        self.assertGreater(right["yaw"], 14 - 1e-6)
+        self.assertLess(yaw_of(left), -14 + 1e-6)
+        self.assertGreater(yaw_of(right), 14 - 1e-6)
         self.assertLess(abs(base["yaw"]), 8)
         self.assertEqual([head["age"] for head in (left, right, smile)], [base["age"]] * 3)
         self.assertGreater(abs(smile["smile"] - base["smile"]), .4)

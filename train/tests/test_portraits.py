@@ -268,21 +268,64 @@ class Warps(unittest.TestCase):
             found = mouth_widening([photo.astype(np.uint8)], [after.astype(np.uint8)], [points])[0]
             self.assertAlmostEqual(found, width - 1, delta=.08)     # too small rather than too large
 
-    def test_jobs(self):
-        from portraits.pairs import pose_jobs
-        from styleres.data import TURN
-        jobs = pose_jobs(np.array([.5, .9, 0.]), np.random.RandomState(0))
-        self.assertEqual(len(jobs), 8)
-        changes = np.array([change for _, _, change in jobs])
-        turns = changes[:4, 2] * 30
-        for turn, (low, high) in zip(turns, ((-14, -8), (8, 14), (-30, -15), (15, 30))):
-            self.assertTrue(low - 1e-6 <= turn <= high + 1e-6, turn)
-        self.assertTrue((np.abs(changes[2:4, 2]) > TURN).all(), "must count as torn")
-        self.assertTrue((np.abs(changes[:2, 2]) < TURN).all())
-        self.assertEqual(changes[4, 1], -1.)
+    def test_smile_jobs(self):
+        from portraits.pairs import smile_jobs
+        changes = np.array([change for _, _, change in smile_jobs(np.array([.5, .9, 0.]), 0, np.random.RandomState(0))])
+        self.assertEqual(changes[0, 1], -1.)
         self.assertEqual(changes[-1, 1], .5)        # a smile with teeth can be widened,
-        closed = pose_jobs(np.array([.5, .4, 0.]), np.random.RandomState(0))
+        closed = smile_jobs(np.array([.5, .4, 0.]), 0, np.random.RandomState(0))
         self.assertLessEqual(max(target[1] for _, target, _ in closed), .5)    # lips that are closed cannot be opened
+
+
+class Person(unittest.TestCase):
+    def test_is_cut_out_of_a_backdrop(self):
+        rgb, points = drawn_portrait()
+        found = masks.person(rgb, points)
+        y, x = np.mgrid[0:SIZE, 0:SIZE]
+        head = ((x - 64) / 42.) ** 2 + ((y - 50) / 46.) ** 2
+        self.assertGreater((found[(head < .85) & (y < 62)] > .5).mean(), .98)
+        self.assertLess(found[(head > 1.2) & (y < 62)].max(), .5)
+
+    def test_without_a_backdrop_there_is_none(self):
+        random = np.random.RandomState(0)
+        self.assertIsNone(masks.person(random.rand(SIZE, SIZE, 3), face_points()))
+
+
+@NEEDS_PACK
+class Relief(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        from portraits import relief
+        rgb, _ = drawn_portrait()
+        _, points, joint, scale = relief.mean_head(0)
+        cls.landmarks = joint + relief.flattened(points)[0] * scale
+        cls.photo = drawn_portrait()[0] * 255
+        for x, y in cls.landmarks[[30, 8]]:         # marks on the nose and on the chin
+            cls.photo[int(y) - 1:int(y) + 2, int(x) - 1:int(x) + 2] = [0, 255, 0]
+        cls.relief = relief.Relief(np.kron(cls.photo, np.ones((2, 2, 1))), cls.landmarks, 0)
+
+    def green(self, picture):
+        """Where the green marks of the face are: their middles (x), from top to bottom."""
+        small = picture.reshape(SIZE, 2, SIZE, 2, 3).mean((1, 3))
+        strength = np.clip(small[..., 1] - np.maximum(small[..., 0], small[..., 2]) - 40, 0, None)
+        middle = int((self.landmarks[30, 1] + self.landmarks[8, 1]) / 2)
+        return [(part.sum(0) @ (np.arange(SIZE) + .5)) / part.sum() for part in (strength[:middle], strength[middle:])]
+
+    def test_no_turn_changes_little(self):
+        difference = np.abs(self.relief.turned(0) - self.relief.photo).mean(-1)
+        self.assertLess(difference.mean(), 3)
+
+    def test_nose_moves_more_than_the_chin_and_the_backdrop_not(self):
+        nose, chin = self.green(self.relief.turned(0))
+        picture = self.relief.turned(20)
+        turned_nose, turned_chin = self.green(picture)
+        self.assertGreater(turned_nose - nose, turned_chin - chin + 3)
+        self.assertGreater(turned_chin - chin, 1)
+        corner = np.abs(picture - self.relief.photo)[:24, :24]
+        self.assertLess(corner.mean(), 4)
+        left, _ = self.green(self.relief.turned(-20))
+        self.assertAlmostEqual(nose - left, turned_nose - nose, delta=1)
+
 
 
 if __name__ == "__main__":
