@@ -207,4 +207,4 @@ def person(rgb, landmarks):
         return None
     seeds = np.where(inner, 1, np.where(outer, 2, 0))
     return np.clip(random_walker(np.clip(values * 2, -1, 1), seeds, beta=400, mode="cg_j", channel_axis=-1, return_full_prob=True,
-                                 prob_tol=0.1)[0], 0, 1)
+                                 prob_tol=1)[0], 0, 1)

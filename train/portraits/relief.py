@@ -16,6 +16,7 @@ from .fields import MEAN_HAIR, MEAN_HEAD, lookup, resized, scattered
 GRID = 128          # vertices along each side of the relief
 ROUND = .45         # decimetres: radius with which outlines bend backwards
 STEPS = 12          # vertices that do
+PIXELS = (np.mgrid[0:GRID, 0:GRID] + .5)[::-1].transpose(1, 2, 0)
 SMILE, AGE = .25, .5
 
 
@@ -61,79 +62,71 @@ def filled(image, known, widths):
 
 
 class Relief:
-    def __init__(self, photo, landmarks, yaw):
-        """photo: S x S x 3 float, 0..255; landmarks: 68 x 2 in pixels of GRID; yaw: degrees, about what the head has."""
-        self.photo = photo
-        self.z, self.points, self.joint, self.scale = mean_head(yaw)
-        factor = len(photo) // GRID
-        small = photo.reshape(GRID, factor, GRID, factor, 3).mean((1, 3))
-        inside = masks.person(small / 255, landmarks)
-        self.ok = inside is not None
-        if self.ok:
-            self._shape(landmarks, inside > .5)
-            self._paint(inside, factor)
+    """ok: whether the photo has a backdrop that the person can be told from; if not, nothing else can be asked."""
 
-    def _shape(self, landmarks, inside):
-        """3-D positions of the grid's vertices; beyond the outline they fold back behind it."""
-        grid = (np.mgrid[0:GRID, 0:GRID] + .5)[::-1].transpose(1, 2, 0)
-        mean_points = self.joint + flattened(self.points)[0] * self.scale
-        fit = scattered(grid, landmarks, landmarks - mean_points, GRID * .07)
-        offset = np.median(landmarks - mean_points, 0)
+    def __init__(self, photo, landmarks, yaw):
+        """photo: S x S x 3 float, 0..255, S a multiple of GRID; landmarks: 68 x 2 in pixels of GRID; yaw: degrees, about what the head has."""
+        self.photo, self.factor = photo, len(photo) // GRID
+        self.z, self.points, self.joint, self.scale = mean_head(yaw)
+        small = photo.reshape(GRID, self.factor, GRID, self.factor, 3).mean((1, 3))
+        person = masks.person(small / 255, landmarks)
+        self.ok = person is not None
+        if self.ok:
+            offset = landmarks - (self.joint + flattened(self.points)[0] * self.scale)
+            self.origin = self.joint + np.median(offset, 0)
+            self._shape(self._depth(landmarks, offset), person > .5)
+            self._paint(person)
+
+    def _depth(self, landmarks, offset):
+        """The mean head's depth where this face has it, continued over everything around."""
         known = np.isfinite(self.z)
         z = filled(np.where(known, self.z, 0), known, (3, 8, 20, 60))
-        z = gaussian_filter(lookup(z[..., None], grid - fit, "nearest")[..., 0], 1)
+        fit = scattered(PIXELS, landmarks, offset, GRID * .07)
+        return gaussian_filter(lookup(z[..., None], PIXELS - fit, "nearest")[..., 0], 1)
+
+    def _shape(self, z, inside):
+        """Positions (decimetres, relative to the head joint) of the grid's vertices, and triangles. Towards the outline they bend
+        backwards, and beyond it they fold back behind it."""
         distance, nearest = distance_transform_edt(~inside, return_indices=True)
-        depth = np.where(inside, z, z[nearest[0], nearest[1]])
-        # inside, outlines bend back, too
+        edge = PIXELS[nearest[0], nearest[1]]
         inner = np.minimum(distance_transform_edt(inside) / self.scale, ROUND)
         bend = ROUND - np.sqrt(np.maximum(ROUND ** 2 - (ROUND - inner) ** 2, 0))
-        depth = depth - np.where(inside, .6 * bend, .6 * ROUND)
-        edge = grid[nearest[0], nearest[1]]
-        angle = np.minimum(distance / STEPS, 1)[..., None] * (np.pi / 3)
-        outwards = (grid - edge) / np.maximum(distance, 1e-6)[..., None]
-        at = np.where(inside[..., None], grid, edge - outwards * (1 - np.cos(angle)) * ROUND * self.scale)
-        depth = depth - np.where(inside, 0, np.sin(angle[..., 0]) * ROUND)
-        at, depth = (np.where(inside.reshape(GRID, GRID, *[1] * (a.ndim - 2)), a, gaussian_filter(a, (1.5, 1.5, 0)[:a.ndim])) for a in (at, depth))
-        flat = (at - self.joint - offset) / self.scale * ((CAMERA_DISTANCE - depth) / CAMERA_DISTANCE)[..., None]
+        depth = np.where(inside, z - .6 * bend, z[nearest[0], nearest[1]] - .6 * ROUND)
+        angle = np.minimum(distance / STEPS, 1) * (np.pi / 3)
+        outwards = (PIXELS - edge) / np.maximum(distance, 1e-6)[..., None]
+        at = np.where(inside[..., None], PIXELS, edge - outwards * (1 - np.cos(angle))[..., None] * ROUND * self.scale)
+        depth = depth - np.where(inside, 0, np.sin(angle) * ROUND)
+        at = np.where(inside[..., None], at, gaussian_filter(at, (1.5, 1.5, 0)))
+        depth = np.where(inside, depth, gaussian_filter(depth, 1.5))
+        flat = (at - self.origin) / self.scale * ((CAMERA_DISTANCE - depth) / CAMERA_DISTANCE)[..., None]
         self.positions = np.stack([flat[..., 0], -flat[..., 1], depth], -1).reshape(-1, 3)
-        self.origin = self.joint + offset
-        used = distance < STEPS
-        number = np.arange(GRID * GRID).reshape(GRID, GRID)
+        used, number = distance < STEPS, np.arange(GRID * GRID).reshape(GRID, GRID)
         whole = used[:-1, :-1] & used[1:, :-1] & used[:-1, 1:] & used[1:, 1:]
-        a, b, c, d = number[:-1, :-1][whole], number[:-1, 1:][whole], number[1:, :-1][whole], number[1:, 1:][whole]
+        a, b, c, d = (corner[whole] for corner in (number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]))
         self.faces = np.vstack([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
 
-    def _paint(self, inside, factor):
+    def _paint(self, person):
         """The person's colours continued outwards, the backdrop's inwards."""
-        person = np.clip(resized(inside[..., None].astype(np.float32), len(self.photo))[..., 0], 0, 1)
-        distance = distance_transform_edt(person > .5) - distance_transform_edt(person <= .5)
-        self.person = filled(self.photo, distance > 1.2 * factor, (1.5 * factor, 4 * factor, 9 * factor))
-        widths = tuple(w * factor for w in (2, 5, 12, 30, 60))
-        self.backdrop = filled(self.photo, distance < -4 * factor, widths)
+        factor = self.factor
+        large = np.clip(resized(person[..., None].astype(np.float32), len(self.photo))[..., 0], 0, 1)
+        depth = distance_transform_edt(large > .5) - distance_transform_edt(large <= .5)     # pixels inside the person
+        self.person = filled(self.photo, depth > 1.2 * factor, [width * factor for width in (1.5, 4, 9)])
+        self.backdrop = filled(self.photo, depth < -4 * factor, [width * factor for width in (2, 5, 12, 30, 60)])
 
     def turned(self, degrees):
         """S x S x 3 float: the head turned by so much."""
-        size = len(self.photo)
-        factor = size / GRID
-        landmarks = self.points
-        flat, depth = flattened(turned(self.positions, degrees, landmarks))
-        where = (self.origin + flat * self.scale) * factor
-        pixel, face, weights, near, area = fragments(where, depth, self.faces, size, size)
-        front = area[face] < 0
-        pixel, face, weights, near = pixel[front], face[front], weights[front], near[front]
-        order = np.lexsort((near, pixel))
-        order = order[np.r_[True, pixel[order][1:] != pixel[order][:-1]]]
-        source = ((np.mgrid[0:GRID, 0:GRID] + .5)[::-1].transpose(1, 2, 0) * factor).reshape(-1, 2)
-        found = (source[self.faces[face[order]]] * weights[order][..., None]).sum(1)
-        result = self.backdrop.reshape(-1, 3).copy()
-        covered = np.zeros(size * size, bool)
-        covered[pixel[order]] = True
-        parts, _ = label(covered.reshape(size, size))     # what the turn has cut off, a far ear
-        covered &= (parts == np.bincount(parts[parts > 0]).argmax()).ravel()
-        colour = lookup(self.person, found[:, None], "nearest")[:, 0]
-        picture = np.zeros((size * size, 3))
-        picture[pixel[order]] = colour
-        cover = covered.reshape(size, size)
-        soft = gaussian_filter(cover.astype(np.float32), .4 * factor)
-        picture = filled(picture.reshape(size, size, 3), cover, (1.5 * factor,))
-        return result.reshape(size, size, 3) * (1 - soft[..., None]) + picture * soft[..., None]
+        size, factor = len(self.photo), self.factor
+        flat, depth = flattened(turned(self.positions, degrees, self.points))
+        pixel, face, weights, depth, area = fragments((self.origin + flat * self.scale) * factor, depth, self.faces, size, size)
+        order = np.lexsort((depth, pixel))
+        order = order[area[face[order]] < 0]
+        order = order[np.r_[True, pixel[order][1:] != pixel[order][:-1]]]     # the nearest that faces the camera
+        pixel, face, weights = pixel[order], face[order], weights[order]
+        source = (PIXELS.reshape(-1, 2)[self.faces[face]] * weights[..., None]).sum(1) * factor
+        colours, covered = np.zeros((size * size, 3)), np.zeros(size * size, bool)
+        colours[pixel], covered[pixel] = lookup(self.person, source[:, None], "nearest")[:, 0], True
+        parts, _ = label(covered.reshape(size, size))
+        covered = parts == np.bincount(parts[parts > 0]).argmax()       # without what the turn has cut off, a far ear
+        colours = filled(colours.reshape(size, size, 3), covered, (1.5 * factor,))
+        soft = gaussian_filter(covered.astype(np.float32), .4 * factor)[..., None]
+        return self.backdrop * (1 - soft) + colours * soft
