@@ -65,7 +65,7 @@ class Losses(nn.Module):
         total = (importance * (real + self.loss["w_only"] * w_only)).mean()
         total = total + self.loss["residual"] * added.abs().mean()
         last = slice(targets - 1, None, targets)    # never the photo itself
-        cycle = self.cycle(photo, pictures[last], delta[last])
+        cycle = self.cycle(photo, pictures, delta, targets)
         total = total + self.loss["cycle"] * cycle
         edits, others = is_edit.sum().clamp(min=1), (1 - is_edit).sum().clamp(min=1)
         parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
@@ -79,10 +79,14 @@ class Losses(nn.Module):
         parts = {name: value.detach() for name, value in parts.items()}
         return total, parts, (pictures[last].detach(), target[last])
 
-    def cycle(self, photo, edited, delta):
-        """What the last edit of every photo gives, encoded anew and with the edit undone, must be the photo."""
+    def cycle(self, photo, pictures, delta, targets):
+        """One picture of every photo, encoded anew and with the edit undone, must give the photo: its inversion, where that is among
+        the targets (then it is the first), else the last edit."""
         if not self.loss["cycle"] or self.side < self.model.config["input"]:
             return photo.new_zeros(())
+        inverted = (delta[::targets] == 0).all(1)
+        chosen = torch.arange(len(photo), device=photo.device) * targets + torch.where(inverted, 0, targets - 1)
+        edited, delta = pictures[chosen], delta[chosen]
         returned, _ = Paths(self.model, self.side).undo(edited, lambda w_plus: self.model.edit(w_plus, -delta))
         return picture_loss(returned, shrink(photo, self.side), self.weights, self.loss).mean()
 

@@ -105,6 +105,16 @@ class RunTest(TrainingTest):
                 torch.zeros(2, 3, 32, 32), torch.zeros(4, 3, 32, 32), torch.rand(4, 3))
             self.assertTrue(bool(torch.isfinite(total + plain)))
 
+    def test_cycle_takes_the_inversion_where_there_is_one(self):
+        losses = Losses(StyleRes(tiny.MODEL, ["age", "smile", "pose"]).eval(), dict(tiny.settings()["loss"], cycle=1.0), 32)
+        photo, pictures, delta = torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3)
+        delta[0] = 0
+        plain = losses.cycle(photo, pictures, delta, 2)
+        for row, counts in enumerate((True, False, False, True)):
+            other = pictures.clone()
+            other[row] += 0.5
+            self.assertEqual(not torch.equal(losses.cycle(photo, other, delta, 2), plain), counts, row)
+
     def test_resume_equals_no_interruption(self):
         whole = self.trainer()
         whole.run(self.path("whole.pt"), save_every=1e9)
