@@ -4,7 +4,7 @@
 Parameters (a dict): eth {african, asian, caucasian: weights}, gender 0..1, age 0..1, face {target: weight}; skin,
 haircol, iris, lip, browcol, cloth, bg, bg2 (linear RGB); hair, brow, lash (proxy names; hair may be None),
 browthick, browin, browup, lashden, beard, stubble, hairfade, blush, freckle, grey 0..1; smile 0..1, open, blink;
-yaw, pitch, roll, gaze (degrees); key (direction), keyint, keycol, amb (light); bgkind, bgang; neck (height of the
+yaw, pitch, roll, turn (of the head alone, after those; not drawn here), gaze (degrees); key (direction), keyint, keycol, amb (light); bgkind, bgang; neck (height of the
 neckline); seed, noise.
 """
 import re

@@ -31,6 +31,12 @@ def rotation(yaw, pitch, roll):
     return about_z @ about_x @ about_y
 
 
+def flattened(positions, distance=CAMERA_DISTANCE):
+    """Perspective: positions on the plane through the head joint (decimetres, y down), and depth. distance: the camera's from the joint."""
+    depth = distance - positions[:, 2]
+    return np.stack([positions[:, 0], -positions[:, 1]], 1) / depth[:, None] * distance, depth
+
+
 def face_centre(landmarks):
     """Between eyes and mouth, of 68 x 2 or 68 x 3 landmarks."""
     return (landmarks[36:42].mean(0) + landmarks[42:48].mean(0) + landmarks[48] + landmarks[54]) / 4
@@ -158,10 +164,7 @@ class Scene:
     frame: object = None
 
     def flattened(self, positions):
-        """Perspective: positions on the plane through the head joint (decimetres, y down), and depth."""
-        distance = self.head.get("dist", CAMERA_DISTANCE)
-        depth = distance - positions[:, 2]
-        return np.stack([positions[:, 0], -positions[:, 1]], 1) / depth[:, None] * distance, depth
+        return flattened(positions, self.head.get("dist", CAMERA_DISTANCE))
 
     def projected(self, positions, width, height):
         """Screen positions (pixels) and depth of further points, framed as project() did."""

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from heads.model import HEAD_JOINT, LANDMARKS, head_model
 from heads.raster import fragments
-from heads.scene import CAMERA_DISTANCE, base_shape, frame_ffhq, rotation
+from heads.scene import base_shape, flattened, frame_ffhq, rotation
 
 MEAN_HEAD = dict(eth={"caucasian": .6, "african": .2, "asian": .2}, gender=.65)
 MEAN_HAIR = "short02"
@@ -28,16 +28,21 @@ class State:
     weights: np.ndarray
 
 
-def mean_state(yaw, smile, age, size):
+def mean_head(yaw, smile, age, proxies):
+    """Positions (decimetres, relative to the head joint) and triangles of the turned head with these proxies on it; body first."""
     model = head_model()
     base = base_shape(model, dict(MEAN_HEAD, age=age, smile=smile))
-    hair = model.pack.proxies[MEAN_HAIR]
-    meshes = [(base, model.body_faces[0])] + [(p.fit(base), p.faces) for p in (model.eyes, model.teeth, hair)]
+    meshes = [(base, model.body_faces[0])] + [(proxy.fit(base), proxy.faces) for proxy in proxies]
     starts = np.cumsum([0] + [len(vertices) for vertices, _ in meshes])
     positions = (np.vstack([v for v, _ in meshes]) - base[HEAD_JOINT].mean(0)) @ rotation(yaw, 0, 0).T
-    faces = np.vstack([f + start for (_, f), start in zip(meshes, starts)])
-    depth = CAMERA_DISTANCE - positions[:, 2]
-    flat = np.stack([positions[:, 0], -positions[:, 1]], 1) / depth[:, None] * CAMERA_DISTANCE
+    return positions, np.vstack([f + start for (_, f), start in zip(meshes, starts)])
+
+
+def mean_state(yaw, smile, age, size):
+    model = head_model()
+    hair = model.pack.proxies[MEAN_HAIR]
+    positions, faces = mean_head(yaw, smile, age, (model.eyes, model.teeth, hair))
+    flat, depth = flattened(positions)
     screen = frame_ffhq(flat, flat[LANDMARKS], size, size)
     pixel, face, weights, at, area = fragments(screen, depth, faces, size, size)
     front = (area[face] < 0) | (face >= len(faces) - len(hair.faces))      # hair is two-sided

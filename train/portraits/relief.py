@@ -7,11 +7,11 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
-from heads.model import HEAD_JOINT, LANDMARKS, head_model
+from heads.model import LANDMARKS, head_model
 from heads.raster import fragments
-from heads.scene import CAMERA_DISTANCE, base_shape, ffhq_frame, rotation, turned
+from heads.scene import CAMERA_DISTANCE, ffhq_frame, flattened, turned
 from . import masks
-from .fields import MEAN_HAIR, MEAN_HEAD, lookup, resized, scattered
+from .fields import MEAN_HAIR, lookup, mean_head, resized, scattered
 
 GRID = 128          # vertices along each side of the relief
 ROUND = .45         # decimetres: radius with which outlines bend backwards
@@ -21,15 +21,10 @@ SMILE, AGE = .25, .5
 
 
 @lru_cache(None)
-def mean_head(yaw):
+def mean_depth(yaw):
     """The mean head looking `yaw` degrees aside, framed as a photo: its depth (decimetres towards the viewer; NaN beside it), its 68
     landmarks (decimetres), and where the head joint and a decimetre are in the frame: pixel position, pixels."""
-    model = head_model()
-    base = base_shape(model, dict(MEAN_HEAD, age=AGE, smile=SMILE))
-    hair = model.pack.proxies[MEAN_HAIR]
-    meshes = [(base, model.body_faces[0]), (hair.fit(base), hair.faces)]
-    positions = (np.vstack([v for v, _ in meshes]) - base[HEAD_JOINT].mean(0)) @ rotation(yaw, 0, 0).T
-    faces = np.vstack([meshes[0][1], meshes[1][1] + len(base)])
+    positions, faces = mean_head(yaw, SMILE, AGE, [head_model().pack.proxies[MEAN_HAIR]])
     flat, depth = flattened(positions)
     centre, x, _ = ffhq_frame(flat[LANDMARKS])
     scale = GRID / 2 / np.hypot(*x)
@@ -39,12 +34,6 @@ def mean_head(yaw):
     np.minimum.at(nearest, pixel, near)
     z = np.where(np.isfinite(nearest), CAMERA_DISTANCE - nearest, np.nan).reshape(GRID, GRID)
     return z, positions[LANDMARKS], joint, scale
-
-
-def flattened(positions):
-    """Decimetres on the plane through the head joint (y down) as the camera sees them, and distance from it."""
-    depth = CAMERA_DISTANCE - positions[:, 2]
-    return np.stack([positions[:, 0], -positions[:, 1]], 1) / depth[:, None] * CAMERA_DISTANCE, depth
 
 
 def filled(image, known, widths):
@@ -67,7 +56,7 @@ class Relief:
     def __init__(self, photo, landmarks, yaw):
         """photo: S x S x 3 float, 0..255, S a multiple of GRID; landmarks: 68 x 2 in pixels of GRID; yaw: degrees, about what the head has."""
         self.photo, self.factor = photo, len(photo) // GRID
-        self.z, self.points, self.joint, self.scale = mean_head(yaw)
+        self.z, self.points, self.joint, self.scale = mean_depth(yaw)
         small = photo.reshape(GRID, self.factor, GRID, self.factor, 3).mean((1, 3))
         person = masks.person(small / 255, landmarks)
         self.ok = person is not None

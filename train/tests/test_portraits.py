@@ -297,7 +297,7 @@ class Relief(unittest.TestCase):
     def setUpClass(cls):
         from portraits import relief
         rgb, _ = drawn_portrait()
-        _, points, joint, scale = relief.mean_head(0)
+        _, points, joint, scale = relief.mean_depth(0)
         cls.landmarks = joint + relief.flattened(points)[0] * scale
         cls.photo = drawn_portrait()[0] * 255
         for x, y in cls.landmarks[[30, 8]]:         # marks on the nose and on the chin
