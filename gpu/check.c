@@ -214,6 +214,17 @@ static void check_to_rgb(Check *check)
         check_map(check, "add", &op->add, 3, op->x.h / 2, op->x.w / 2);
 }
 
+static void check_warp(Check *check)
+{
+    const LkOp *op = check->op;
+    guint stride = lk_op_stride(op);
+
+    check_map(check, "y", &op->y, op->x.c, op->x.h, op->x.w);
+    check_map(check, "weight", &op->weight, 2, op->x.h, op->x.w);
+    if (stride > 16 || op->x.c % (stride * stride) != 0)
+        fail(check, "%u channels with stride %u", op->x.c, stride);
+}
+
 static void check_bytes(Check *check, const char *name, const LkTensor *tensor, guint h, guint w)
 {
     if (!check_present(check, name, tensor))
@@ -257,6 +268,9 @@ static void check_kind(Check *check)
         check_map(check, "add", &op->add, op->x.c, op->x.h, op->x.w);
         check_map(check, "weight", &op->weight, 1, op->x.h, op->x.w);
         break;
+    case LK_OP_WARP:
+        check_warp(check);
+        break;
     case LK_OP_IMAGE_IN:
         check_bytes(check, "x", &op->x, op->y.h, op->y.w);
         check_map(check, "y", &op->y, 3, op->x.h, op->x.w);
@@ -292,6 +306,7 @@ static guint lk_op_reads(LkOpKind kind)
                                           [LK_OP_UPSAMPLE] = X | ADD,
                                           [LK_OP_TO_RGB] = X | WEIGHT | BIAS | IN_SCALE | ADD,
                                           [LK_OP_GATE] = X | WEIGHT | ADD,
+                                          [LK_OP_WARP] = X | WEIGHT,
                                           [LK_OP_IMAGE_IN] = X,
                                           [LK_OP_IMAGE_OUT] = X};
 

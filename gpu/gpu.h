@@ -130,6 +130,7 @@ typedef enum {
     LK_OP_UPSAMPLE,
     LK_OP_TO_RGB,
     LK_OP_GATE,
+    LK_OP_WARP,
     LK_OP_IMAGE_IN,
     LK_OP_IMAGE_OUT,
     LK_N_OPS
@@ -172,6 +173,10 @@ typedef enum {
  *           far, half as large, upsampled by zero-insertion and FIR [1,3,3,1]x[1,3,3,1]/64*4 with padding (2,1). weight
  *           plain, 3 x i x 1. The size is even where there is an add.
  * GATE      y = x + gate * add; gate (in weight) is 1 x h x w.
+ * WARP      y(P) = x(P + stride * motion(P)), bilinear; beyond the border is the border. x and y (c x h x w) are read as
+ *           pictures of c / stride^2 channels and stride times the size, whose point (stride v + i, stride u + j) is the
+ *           element (v, u) of channel stride i + j of its stride^2. motion (in weight) is 2 x h x w: across and down, in
+ *           elements of x; bilinear between their centres.
  * IMAGE_IN  y[3,h,w] = (v - 127.5) / 127.5 from x: interleaved RGBA bytes, U8 with c = 4.
  * IMAGE_OUT y: interleaved RGBA bytes = clamp(floor((v + 1) * 127.5 + 0.5), 0, 255), alpha 255, from x[3,h,w].
  */

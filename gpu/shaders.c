@@ -26,6 +26,7 @@ const LkShaderCode lk_shaders[LK_N_PROGRAMS][2] = {
     [LK_PROGRAM_UPSAMPLE] = BOTH(upsample),
     [LK_PROGRAM_TO_RGB] = BOTH(to_rgb),
     [LK_PROGRAM_GATE] = BOTH(gate),
+    [LK_PROGRAM_WARP] = BOTH(warp),
     [LK_PROGRAM_IMAGE_IN] = BOTH(image_in),
     [LK_PROGRAM_IMAGE_OUT] = BOTH(image_out),
 };

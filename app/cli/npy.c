@@ -100,7 +100,7 @@ gboolean cli_dump_stages(const CliOptions *options, LkEditor *editor, const char
 
     if (!cli_make_folder(folder, error))
         return FALSE;
-    for (const char *const *stage = lk_net_stage_names(); *stage != NULL; stage++)
+    for (const char *const *stage = lk_net_stage_names(net); *stage != NULL; stage++)
         if (stage_was_run(*stage, options->inversion) && !dump_stage(net, *stage, folder, error))
             return FALSE;
     return dump_edited_code(editor, folder, error) && dump_styles(editor, folder, error);

@@ -199,15 +199,27 @@ static void add_gates(List *list, const char *module, guint width)
     add_chain(list, module, "convs2", 3, 2 * gate, width, 1, 1);
 }
 
+static void add_motion(List *list, const char *module, guint width)
+{
+    const guint hidden = list->config->motion_channels;
+
+    add_module_conv(list, module, "first_layer", hidden, 2 * width, 3);
+    add_chain(list, module, "convs", 2, hidden, hidden, hidden, 1);
+    add_module_conv(list, module, "out_layer", 2, hidden, 3);
+}
+
 static void add_residual(List *list, const char *block, guint width)
 {
     g_autofree char *alignment = g_strconcat(block, ".modify_feature_alignment", NULL);
     g_autofree char *extraction = g_strconcat(block, ".modify_feature_extraction", NULL);
     g_autofree char *gates = g_strconcat(block, ".modify_feature_gates", NULL);
+    g_autofree char *motion = g_strconcat(block, ".modify_feature_motion", NULL);
 
     add_alignment(list, alignment, width);
     add_extraction(list, extraction, width);
     add_gates(list, gates, width);
+    if (list->config->motion_channels > 0)
+        add_motion(list, motion, width);
 }
 
 /* ---- G ---- */
@@ -322,14 +334,20 @@ char *lk_config_to_json(const LkConfig *config)
     const struct {
         const char *key;
         guint value;
-    } sizes[] = {{"input", config->input},         {"resolution", config->resolution},
-                 {"w_dim", config->w_dim},         {"num_ws", config->num_ws},
-                 {"embed_res", config->embed_res}, {"gate_channels", config->gate_channels}};
+    } sizes[] = {{"input", config->input},
+                 {"resolution", config->resolution},
+                 {"w_dim", config->w_dim},
+                 {"num_ws", config->num_ws},
+                 {"embed_res", config->embed_res},
+                 {"gate_channels", config->gate_channels},
+                 {"motion_channels", config->motion_channels}};
     g_autoptr(JsonBuilder) builder = json_builder_new();
     g_autoptr(JsonNode) root = NULL;
 
     json_builder_begin_object(builder);
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        if (sizes[i].value == 0) /* motion_channels */
+            continue;
         json_builder_set_member_name(builder, sizes[i].key);
         json_builder_add_int_value(builder, sizes[i].value);
     }

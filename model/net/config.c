@@ -83,7 +83,9 @@ static gboolean read_sizes(JsonObject *root, LkConfig *config, GError **error)
         !read_power_of_two(root, "input", 32, 4096, &config->input, error) ||
         !lk_json_uint(root, "w_dim", 1, MAX_CHANNELS, &config->w_dim, error) ||
         !lk_json_uint(root, "num_ws", 1, LK_MAX_WS, &config->num_ws, error) ||
-        !lk_json_uint(root, "gate_channels", 1, MAX_CHANNELS, &config->gate_channels, error))
+        !lk_json_uint(root, "gate_channels", 1, MAX_CHANNELS, &config->gate_channels, error) ||
+        (json_object_has_member(root, "motion_channels") &&
+         !lk_json_uint(root, "motion_channels", 0, MAX_CHANNELS, &config->motion_channels, error)))
         return FALSE;
     if (config->input != 4 * config->embed_res)
         return refuse(error, "config: input is %u, not four times embed_res, which is %u", config->input,
@@ -114,6 +116,11 @@ static gboolean read_channels(JsonObject *root, LkConfig *config, GError **error
         /* Both halves of a plane pair must start where a tensor may start, also in half precision at embed_res 8. */
         if (4u << block == config->embed_res && (config->channels[block] % 2 || config->gate_channels % 2))
             return refuse(error, "config: channels at embed_res and gate_channels must be even");
+        if (4u << block == config->embed_res && config->motion_channels > 0 &&
+            config->channels[block] % (LK_MOTION_PHASES * LK_MOTION_PHASES))
+            return refuse(error,
+                          "config: with motion_channels, channels at embed_res must be a multiple of %d",
+                          LK_MOTION_PHASES * LK_MOTION_PHASES);
     }
     return TRUE;
 }

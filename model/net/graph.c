@@ -211,6 +211,7 @@ static LkValue new_output(LkGraph *graph, const LkGraphOp *op)
         return lk_graph_result(graph, 3, x.h, x.w, LK_F32);
     case LK_OP_SCALE_ADD:
     case LK_OP_GATE:
+    case LK_OP_WARP:
         return lk_graph_result(graph, x.c, x.h, x.w, x.type);
     case LK_OP_IMAGE_IN:
         return lk_graph_planes(graph, 3, x.h, x.w);

@@ -20,9 +20,10 @@ typedef enum {
 GQuark lk_model_error_quark(void);
 
 enum {
-    LK_MAX_BLOCKS = 10, /* resolutions 4 ... 2048 */
-    LK_MAX_WS = 20,     /* rows of w+ */
-    LK_N_GROUPS = 4,    /* groups of encoder units */
+    LK_MAX_BLOCKS = 10,   /* resolutions 4 ... 2048 */
+    LK_MAX_WS = 20,       /* rows of w+ */
+    LK_N_GROUPS = 4,      /* groups of encoder units */
+    LK_MOTION_PHASES = 4, /* R moves as a picture so many times as large as F */
 };
 
 /* Where a style head reads: encoder taps c3 (input/16), p2 (input/8), p1 (input/4); networks.md, E0. */
@@ -43,7 +44,8 @@ typedef struct {
         guint in, out, units;
     } groups[LK_N_GROUPS];
     LkHeadSource heads[LK_MAX_WS];
-    guint gate_channels; /* outputs of down1 and of down2 in E2 */
+    guint gate_channels;   /* outputs of down1 and of down2 in E2 */
+    guint motion_channels; /* width of the network that finds R's motion; 0: R does not move */
 } LkConfig;
 
 /* What a slider does to a code; edit.h has the formulas. */

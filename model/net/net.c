@@ -21,8 +21,9 @@ struct _LkNet {
     guint64 restored; /* hash of the inversion that was restored, 0: none */
 };
 
-static const char *const stage_names[] = {"w_plus",  "enc_feat", "f_feats", "aligned", "extracted", "f_edit",
-                                          "delta_f", "gate",     "fused",   "image",   NULL};
+/* Not every model has the first. */
+static const char *const stage_names[] = {"motion", "w_plus",  "enc_feat", "f_feats", "aligned", "extracted",
+                                          "f_edit", "delta_f", "gate",     "fused",   "image",   NULL};
 
 /* ---- construction ---- */
 
@@ -416,9 +417,9 @@ const LkStageRun *lk_net_last_run(const LkNet *net, gsize *n)
 
 /* ---- reading ---- */
 
-const char *const *lk_net_stage_names(void)
+const char *const *lk_net_stage_names(const LkNet *net)
 {
-    return stage_names;
+    return stage_names + (lk_model_config(net->model)->motion_channels == 0);
 }
 
 static float *read_floats(const LkTensor *tensor, GError **error)

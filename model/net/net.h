@@ -73,8 +73,8 @@ void lk_net_forget(LkNet *net);
 
 /* The stages that the last call ran, in order; times are the device's. Owned by the net until the next call. Names: of
  * lk_net_invert "image_in", "e0", "heads"; once per photo with residual features "f.b4" ... "f.b64" (generator on the unedited
- * code up to F), "e1.align", "e1.extract", "e2.photo" (the part of E2 that sees only the photo); per edit "b4" ... "b64.conv0"
- * (F'), "e2" (F''), "b64.conv1", "b128", ..., "image_out". */
+ * code up to F), "e1.align", "e1.extract", "e2.photo" (the part of E2 that sees only the photo; in a model that moves R
+ * "motion.photo", the part of the motion network that does); per edit "b4" ... "b64.conv0" (F'), there "motion", "e2" (F''), "b64.conv1", "b128", ..., "image_out". */
 typedef struct {
     const char *name;
     double seconds;
@@ -83,10 +83,11 @@ typedef struct {
 const LkStageRun *lk_net_last_run(const LkNet *net, gsize *n);
 
 /* The float values of a stage, for checks (LK_NET_KEEP_STAGES): w_plus (1 x num_ws x w_dim), enc_feat, f_feats, aligned,
- * extracted, f_edit, delta_f, gate, fused (F''), image (c x h x w). What is not yet there for the photo and the last picture
- * is computed. delta_f, gate and fused: only after a picture with residual features. shape gets c, h, w. Free with g_free. */
+ * extracted, f_edit, motion (only of models that move R), delta_f, gate, fused (F''), image (c x h x w). What is not yet there
+ * for the photo and the last picture is computed. motion, delta_f, gate and fused: only after a picture with residual features. shape gets c, h, w. Free with g_free. */
 float *lk_net_read_stage(LkNet *net, const char *stage, guint shape[3], GError **error);
-const char *const *lk_net_stage_names(void); /* NULL-terminated list of the names above */
+const char *const *lk_net_stage_names(
+    const LkNet *net); /* NULL-terminated list of the names above that this model has */
 
 /* Bytes of device memory; what is held at a time is lk_gpu_memory's to say. */
 typedef struct {

@@ -141,21 +141,55 @@ static LkValue add_unedited(Assembly *a)
     return x;
 }
 
-static LkGatePhoto add_residual(Assembly *a, LkValue enc_feat, LkValue f_feats)
+/* What an edit needs of the photo. */
+typedef struct {
+    LkValue residual; /* R */
+    LkValue motion;   /* of lk_build_motion_photo; absent: R does not move, and */
+    LkGatePhoto gate; /* E2's first half is made once */
+} Residual;
+
+static Residual add_residual(Assembly *a, LkValue enc_feat, LkValue f_feats)
 {
     LkBuilder *builder = &a->builder;
-    LkGatePhoto photo;
-    LkValue aligned, extracted;
+    Residual photo = {0};
+    LkValue aligned;
 
     lk_graph_begin_stage(builder->graph, "e1.align", LK_MODE_ALL);
     aligned = lk_build_alignment(builder, enc_feat, f_feats);
     name_value(a, aligned, "aligned");
     lk_graph_begin_stage(builder->graph, "e1.extract", LK_MODE_ALL);
-    extracted = lk_build_extraction(builder, aligned);
-    name_value(a, extracted, "extracted");
-    lk_graph_begin_stage(builder->graph, "e2.photo", LK_MODE_ALL);
-    photo = lk_build_gate_photo(builder, extracted);
+    photo.residual = lk_build_extraction(builder, aligned);
+    name_value(a, photo.residual, "extracted");
+    if (builder->config->motion_channels > 0) {
+        lk_graph_begin_stage(builder->graph, "motion.photo", LK_MODE_ALL);
+        photo.motion = lk_build_motion_photo(builder, f_feats);
+    } else {
+        lk_graph_begin_stage(builder->graph, "e2.photo", LK_MODE_ALL);
+        photo.gate = lk_build_gate_photo(builder, photo.residual);
+    }
     return photo;
+}
+
+/* R, moved where the model moves it, and E2. */
+static LkValue add_fusion(Assembly *a, Residual photo, LkValue f_edit)
+{
+    LkBuilder *builder = &a->builder;
+    LkValue motion, delta_f, gate, fused;
+
+    if (photo.motion) {
+        lk_graph_begin_stage(builder->graph, "motion", LK_MODE_STYLERES);
+        motion = lk_build_motion(builder, photo.motion, f_edit);
+        name_value(a, motion, "motion");
+        photo.residual = lk_build_moved(builder, photo.residual, motion);
+    }
+    lk_graph_begin_stage(builder->graph, "e2", LK_MODE_STYLERES);
+    if (photo.motion)
+        photo.gate = lk_build_gate_photo(builder, photo.residual);
+    fused = lk_build_gate(builder, &photo.gate, f_edit, &delta_f, &gate);
+    name_value(a, delta_f, "delta_f");
+    name_value(a, gate, "gate");
+    name_value(a, fused, "fused");
+    return fused;
 }
 
 /* The rest of the block that E2 works in, once reading F'' and once (w+ alone) F'. Both write the same values. */
@@ -192,18 +226,13 @@ static LkValue add_edit_head(Assembly *a, LkValue *rgb)
     return x;
 }
 
-static void add_edit(Assembly *a, const LkGatePhoto *photo)
+static void add_edit(Assembly *a, const Residual *photo)
 {
     LkBuilder *builder = &a->builder;
     const LkCode *code = &a->network->edited;
-    LkValue rgb = 0, x, delta_f, gate, fused, f_edit = add_edit_head(a, &rgb);
+    LkValue rgb = 0, x, f_edit = add_edit_head(a, &rgb), fused = add_fusion(a, *photo, f_edit);
     LkGraphOp out = {.kind = LK_OP_IMAGE_OUT};
 
-    lk_graph_begin_stage(builder->graph, "e2", LK_MODE_STYLERES);
-    fused = lk_build_gate(builder, photo, f_edit, &delta_f, &gate);
-    name_value(a, delta_f, "delta_f");
-    name_value(a, gate, "gate");
-    name_value(a, fused, "fused");
     add_embed_tail(a, fused, f_edit, &x, &rgb);
     for (guint block = a->embed_block + 1; block < builder->config->n_blocks; block++) {
         begin_stage(a, LK_MODE_ALL, "b", block, "");
@@ -223,7 +252,7 @@ LkNetwork *lk_network_new(const LkConfig *config, const LkWeights *weights, LkTy
     LkNetwork *network = g_new0(LkNetwork, 1);
     Assembly a = {.network = network, .keep = keep};
     LkValue enc_feat, f_feats;
-    LkGatePhoto photo;
+    Residual photo;
 
     network->graph = lk_graph_new(storage);
     a.builder = (LkBuilder){.graph = network->graph, .config = config, .weights = weights};

@@ -4,6 +4,8 @@
  *
  *     crop -> E0 -> w+, enc_feat      w+ -> G up to F      enc_feat, F -> E1 -> R        once per photo
  *     edited (w+, biases) -> G up to F'      F', R -> E2 -> F''      F'' -> rest of G -> picture      per edit
+ *
+ * In a model with motion_channels R first moves as the edit moves things, found from F and F'.
  */
 #pragma once
 
@@ -76,6 +78,14 @@ LkParam lk_affine_bias(LkBuilder *builder, guint index);
 /* E1. */
 LkValue lk_build_alignment(LkBuilder *builder, LkValue enc_feat, LkValue f_feats);
 LkValue lk_build_extraction(LkBuilder *builder, LkValue aligned);
+
+/* Where an edit moves things, so that R can move along: from F and F' to how far to go back from each element of F' to where
+ * it came from in F, across and down (2 x embed_res x embed_res, elements). First the part that sees only the photo. Only
+ * where the configuration has motion_channels; the paper's R stays where it is. */
+LkValue lk_build_motion_photo(LkBuilder *builder, LkValue f_feats);
+LkValue lk_build_motion(LkBuilder *builder, LkValue photo, LkValue f_edit);
+/* R moved. Its channels are the phases of a picture of LK_MOTION_PHASES times its size, and move as that picture. */
+LkValue lk_build_moved(LkBuilder *builder, LkValue residual, LkValue motion);
 
 /* E2, in two halves. A convolution is linear in its input channels, so the half of convs[0] and convs2[0] that reads R is
  * computed once per photo; both read the same x, so their first convolutions are one with twice the outputs. */

@@ -97,26 +97,38 @@ static LkValue up_and_add(LkBuilder *builder, LkValue x, LkValue finer)
     return lk_graph_add(builder->graph, &op);
 }
 
+/* The part of a convolution of a concatenation that reads x: its channels from first_i on of file_i. No bias. */
+static LkGraphOp part_conv(LkBuilder *builder, const char *name, LkValue x, guint first_i, guint file_i,
+                           guint out, guint kernel)
+{
+    LkGraph *graph = builder->graph;
+    LkParam weight = {.kind = LK_PARAM_CONV,
+                      .name = lk_graph_text(graph, "%s.weight", name),
+                      .o = out,
+                      .i = lk_graph_value(graph, x)->c,
+                      .k = kernel,
+                      .first_i = first_i,
+                      .file_i = file_i};
+
+    return (LkGraphOp){
+        .kind = LK_OP_CONV, .x = x, .kernel = kernel, .weight = lk_graph_param(graph, &weight)};
+}
+
+static LkValue bias_of(LkBuilder *builder, const char *name, guint n)
+{
+    return lk_build_vector(builder, lk_graph_text(builder->graph, "%s.bias", name), n, 1);
+}
+
 /* 1 x 1 convolution of concat(enc_feat, f_feats), without making the concatenation. */
 static LkValue align_first(LkBuilder *builder, const char *module, LkValue enc_feat, LkValue f_feats)
 {
     LkGraph *graph = builder->graph;
     const char *name = lk_graph_text(graph, "%s.first_layer", module);
     guint n = width_of(builder), from_encoder = lk_graph_value(graph, enc_feat)->c;
-    LkParam weight = {.kind = LK_PARAM_CONV,
-                      .name = lk_graph_text(graph, "%s.weight", name),
-                      .o = n,
-                      .i = from_encoder,
-                      .k = 1,
-                      .file_i = from_encoder + n};
-    LkGraphOp first = {.kind = LK_OP_CONV, .x = enc_feat, .kernel = 1};
-    LkGraphOp second = {.kind = LK_OP_CONV, .x = f_feats, .kernel = 1};
+    LkGraphOp first = part_conv(builder, name, enc_feat, 0, from_encoder + n, n, 1);
+    LkGraphOp second = part_conv(builder, name, f_feats, from_encoder, from_encoder + n, n, 1);
 
-    first.weight = lk_graph_param(graph, &weight);
-    first.bias = lk_build_vector(builder, lk_graph_text(graph, "%s.bias", name), n, 1);
-    weight.first_i = from_encoder;
-    weight.i = n;
-    second.weight = lk_graph_param(graph, &weight);
+    first.bias = bias_of(builder, name, n);
     second.add = lk_graph_add(graph, &first);
     return lk_graph_add(graph, &second);
 }
@@ -142,6 +154,43 @@ LkValue lk_build_extraction(LkBuilder *builder, LkValue aligned)
     LkValue x = conv(builder, lk_graph_text(graph, "%s.first_layer", module), aligned, width_of(builder), 1);
 
     return res_chain(builder, lk_graph_text(graph, "%s.convs", module), x, 3, 1);
+}
+
+/* ---- the motion of R ---- */
+
+static const char *motion_layer(LkBuilder *builder, const char *layer)
+{
+    return lk_graph_text(builder->graph, "%s.%s", module_name(builder, "motion"), layer);
+}
+
+LkValue lk_build_motion_photo(LkBuilder *builder, LkValue f_feats)
+{
+    const guint n = width_of(builder), hidden = builder->config->motion_channels;
+    const char *name = motion_layer(builder, "first_layer");
+    LkGraphOp first = part_conv(builder, name, f_feats, 0, 2 * n, hidden, 3);
+
+    first.bias = bias_of(builder, name, hidden);
+    return lk_graph_add(builder->graph, &first);
+}
+
+LkValue lk_build_motion(LkBuilder *builder, LkValue photo, LkValue f_edit)
+{
+    const guint n = width_of(builder), hidden = builder->config->motion_channels;
+    LkGraphOp first = part_conv(builder, motion_layer(builder, "first_layer"), f_edit, n, 2 * n, hidden, 3);
+    LkValue x;
+
+    first.add = photo;
+    first.act = LK_ACT_LRELU;
+    first.slope = 0.2f;
+    x = res_chain(builder, motion_layer(builder, "convs"), lk_graph_add(builder->graph, &first), 2, 1);
+    return conv(builder, motion_layer(builder, "out_layer"), x, 2, 3);
+}
+
+LkValue lk_build_moved(LkBuilder *builder, LkValue residual, LkValue motion)
+{
+    LkGraphOp warp = {.kind = LK_OP_WARP, .x = residual, .weight = motion, .stride = LK_MOTION_PHASES};
+
+    return lk_graph_add(builder->graph, &warp);
 }
 
 /* ---- E2 ---- */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes tests/golden/tiny: two models of a few thousand random weights, and what PyTorch computes with them.
+"""Makes tests/golden/tiny: three models of a few thousand random weights, and what PyTorch computes with them.
 
 usage: python3 tests/golden/make_tiny.py
 
@@ -22,7 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "train"))
 from styleres import export, networks  # noqa: E402
 
-EDITS = {"age": {"label": "Age", "full": 2.0, "safe": 3.0}, "smile": {"label": "Smile", "full": 1.0, "safe": 4.0}}
+EDITS = {"age": {"label": "Age", "full": 2.0, "safe": [-3.0, 3.0]}, "smile": {"label": "Smile", "full": 1.0, "safe": [-4.0, 4.0]}}
 EDIT_VALUES = {"age": 2.5, "smile": -4.0}
 
 SHARED = {"input": 32, "resolution": 32, "w_dim": 24, "num_ws": 8, "embed_res": 8}
@@ -35,6 +35,10 @@ MODELS = {
     "noise": dict(SHARED, noise=True, gate_channels=4, channels={"4": 12, "8": 14, "16": 8, "32": 6},
                   encoder={"stem": 6, "groups": [[6, 10, 2], [10, 10, 1], [10, 16, 1], [16, 16, 2]], "se_ratio": 4,
                            "heads": ["c3", "p2", "p1", "p1", "c3", "p1", "p2", "p1"]}),
+    # The residual features move.
+    "motion": dict(SHARED, noise=False, gate_channels=8, motion_channels=6, channels={"4": 12, "8": 16, "16": 10, "32": 8},
+                   encoder={"stem": 8, "groups": [[8, 8, 1], [8, 12, 1], [12, 16, 1], [16, 16, 1]], "se_ratio": 4,
+                            "heads": ["c3", "c3", "p2", "p2", "p2", "c3", "p2", "c3"]}),
 }
 
 
@@ -99,19 +103,22 @@ def stages(model, x):
     f_feats, rgb = synthesis.low(w_plus)
     aligned = model.residual_block.modify_feature_alignment(enc_feat, f_feats)
     extracted = model.residual_block.modify_feature_extraction(aligned)
-    delta, gate = model.gate(f_feats, extracted)
+    fused, _ = model.fuse(f_feats, extracted, model.motion(f_feats, f_feats))
     results = {"w_plus": w_plus, "enc_feat": enc_feat, "f_feats": f_feats, "aligned": aligned, "extracted": extracted,
-               "image_inversion": synthesis.high(f_feats + gate * delta, rgb, w_plus),
+               "image_inversion": synthesis.high(fused, rgb, w_plus),
                "image_w_only": synthesis.high(f_feats, rgb, w_plus)}
     edited = model.edit(w_plus, torch.tensor([[EDIT_VALUES[name] for name in model.edits]], dtype=x.dtype))
     f_edit, rgb = synthesis.low(edited)
-    delta, gate = model.gate(f_edit, extracted)
+    motion = model.motion(f_feats, f_edit)
+    if motion is not None:
+        results.update(motion=motion)
+    delta, gate = model.gate(f_edit, model.moved(extracted, motion))
     results.update(w_plus_edit=edited, f_edit=f_edit, delta_f=delta, gate=gate, fused=f_edit + gate * delta,
                    image=synthesis.high(f_edit + gate * delta, rgb, edited))
     with StyleOffsets(synthesis, torch.Generator().manual_seed(3)) as offsets:
         f_styles, rgb = synthesis.low(edited)
-        delta, gate = model.gate(f_styles, extracted)
-        results.update(style_offsets=offsets, image_styles=synthesis.high(f_styles + gate * delta, rgb, edited))
+        fused, _ = model.fuse(f_styles, extracted, model.motion(f_feats, f_styles))
+        results.update(style_offsets=offsets, image_styles=synthesis.high(fused, rgb, edited))
         f_styles, rgb = synthesis.low(w_plus)
         results.update(image_w_only_styles=synthesis.high(f_styles, rgb, w_plus))
     return results

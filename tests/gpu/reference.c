@@ -199,6 +199,52 @@ static double upsample_bilinear(const Run *run, guint c, guint y, guint x)
            fy * ((1 - fx) * map(run, &op->x, c, y1, x0) + fx * map(run, &op->x, c, y1, x1));
 }
 
+/* Where a place lies among n samples: between two of them, or at the nearest. */
+static gint neighbours(double at, guint n, gint *second, double *share)
+{
+    gint first = (gint)CLAMP(at, 0, n - 1.0);
+
+    *second = MIN(first + 1, (gint)n - 1);
+    *share = CLAMP(at, 0, n - 1.0) - first;
+    return first;
+}
+
+static double motion(const Run *run, guint axis, double y, double x)
+{
+    const LkTensor *weight = &run->op->weight;
+    double fy, fx;
+    gint y1, x1, y0 = neighbours(y, weight->h, &y1, &fy), x0 = neighbours(x, weight->w, &x1, &fx);
+
+    return (1 - fy) * ((1 - fx) * map(run, weight, axis, y0, x0) + fx * map(run, weight, axis, y0, x1)) +
+           fy * ((1 - fx) * map(run, weight, axis, y1, x0) + fx * map(run, weight, axis, y1, x1));
+}
+
+/* A point of the picture that x's phases make. */
+static double picture(const Run *run, guint c, gint y, gint x)
+{
+    gint stride = (gint)MAX(run->op->stride, 1);
+
+    return map(run, &run->op->x,
+               (c * (guint)stride + (guint)(y % stride)) * (guint)stride + (guint)(x % stride), y / stride,
+               x / stride);
+}
+
+static double warp(const Run *run, guint c, guint y, guint x)
+{
+    const LkOp *op = run->op;
+    guint stride = MAX(op->stride, 1), channel = c / (stride * stride);
+    double at_y = y * stride + c / stride % stride, at_x = x * stride + c % stride, fy, fx;
+    double cell_y = (at_y + 0.5) / stride - 0.5, cell_x = (at_x + 0.5) / stride - 0.5;
+    gint y0, y1, x0, x1;
+
+    at_x += stride * motion(run, 0, cell_y, cell_x);
+    at_y += stride * motion(run, 1, cell_y, cell_x);
+    y0 = neighbours(at_y, stride * op->x.h, &y1, &fy);
+    x0 = neighbours(at_x, stride * op->x.w, &x1, &fx);
+    return (1 - fy) * ((1 - fx) * picture(run, channel, y0, x0) + fx * picture(run, channel, y0, x1)) +
+           fy * ((1 - fx) * picture(run, channel, y1, x0) + fx * picture(run, channel, y1, x1));
+}
+
 /* Zero-insertion (samples at even places), padding (2, 1), filter. */
 static double upsample_fir(const Run *run, guint c, guint y, guint x)
 {
@@ -246,6 +292,8 @@ static double one_element(const Run *run, guint c, guint y, guint x)
         return to_rgb(run, c, y, x);
     case LK_OP_GATE:
         return v + map(run, &op->weight, 0, (gint)y, (gint)x) * map(run, &op->add, c, (gint)y, (gint)x);
+    case LK_OP_WARP:
+        return warp(run, c, y, x);
     default:
         return (lk_reference_get(&op->x, run->memory, 4 * ((gsize)y * op->x.w + x) + c) - 127.5) / 127.5;
     }

@@ -197,6 +197,18 @@ static LkOp random_gate(Case *test)
     return op;
 }
 
+static LkOp random_warp(Case *test)
+{
+    LkOp op = {.kind = LK_OP_WARP, .stride = between(test, 0, 4)};
+    guint stride = MAX(op.stride, 1), h = between(test, 1, 20), w = between(test, 1, 20);
+    g_autofree float *motion = random_values(test, (gsize)2 * h * w, 4);
+
+    op.x = random_tensor(test, stride * stride * between(test, 1, 3), h, w, test->maps);
+    op.y = test_tensor(&bench, op.x.c, h, w, test->maps);
+    op.weight = test_tensor_from(&bench, 2, h, w, test->maps, motion);
+    return op;
+}
+
 static LkOp random_image_in(Case *test)
 {
     LkOp op = {.kind = LK_OP_IMAGE_IN, .x = random_bytes(test, between(test, 1, 30), between(test, 1, 30))};
@@ -218,8 +230,8 @@ static LkOp random_image_out(Case *test)
 static LkOp random_op(Case *test, LkOpKind kind)
 {
     static LkOp (*const makers[LK_N_OPS])(Case *) = {
-        random_conv,     random_conv_up, random_linear, random_pool,     random_scale_add,
-        random_upsample, random_to_rgb,  random_gate,   random_image_in, random_image_out};
+        random_conv,   random_conv_up, random_linear, random_pool,     random_scale_add, random_upsample,
+        random_to_rgb, random_gate,    random_warp,   random_image_in, random_image_out};
 
     return makers[kind](test);
 }

@@ -112,14 +112,17 @@ static void test_manifest(void)
 
 static void test_config(void)
 {
-    const LkConfig config = lk_released_config;
-    g_autofree char *json = lk_config_to_json(&config);
-    g_autoptr(GError) error = NULL;
-    LkConfig parsed;
+    for (guint motion = 0; motion < 2; motion++) {
+        LkConfig config = lk_released_config, parsed;
+        g_autofree char *json = NULL;
+        g_autoptr(GError) error = NULL;
 
-    g_assert_true(lk_config_parse(json, &parsed, &error));
-    g_assert_no_error(error);
-    g_assert_cmpmem(&parsed, sizeof parsed, &config, sizeof config);
+        config.motion_channels = motion ? 24 : 0;
+        json = lk_config_to_json(&config);
+        g_assert_true(lk_config_parse(json, &parsed, &error));
+        g_assert_no_error(error);
+        g_assert_cmpmem(&parsed, sizeof parsed, &config, sizeof config);
+    }
 }
 
 static gboolean has_tensor(const LkConfig *config, const char *name)
@@ -147,6 +150,10 @@ static void test_variants(void)
     config.gate_channels = 128;
     g_assert_true(
         has_tensor(&config, "generator.synthesis.b64.modify_feature_gates.convs.0.shortcut_layer.0.weight"));
+
+    g_assert_false(has_tensor(&config, "generator.synthesis.b64.modify_feature_motion.out_layer.weight"));
+    config.motion_channels = 24;
+    g_assert_true(has_tensor(&config, "generator.synthesis.b64.modify_feature_motion.out_layer.weight"));
 
     g_assert_false(has_tensor(&config, "e4e.body.0.shortcut_layer.0.weight"));
     config.groups[0].out = config.groups[1].in = 96;

@@ -127,6 +127,8 @@ static void test_config(void)
         {"\"num_ws\":8", "\"num_ws\":21", "num_ws is 21"},
         {"\"noise\":false", "\"noise\":0", "noise is not true or false"},
         {"\"gate_channels\":6", "\"gate_channels\":7", "must be even"},
+        {"\"gate_channels\":6", "\"gate_channels\":6,\"motion_channels\":4", "must be a multiple of 16"},
+        {"\"gate_channels\":6", "\"gate_channels\":6,\"motion_channels\":-4", "motion_channels is -4"},
         {"\"channels\":{", "\"channels\":[],\"c\":{", "channels is missing or not an object"},
         {"\"16\":8", "\"17\":8", "16 is missing"},
         {"\"16\":8", "\"16\":99999", "16 is 99999"},

@@ -89,24 +89,32 @@ static void check_styles(LkNet *net, const char *name, const float *edited, cons
     check_stage(net, name, "image", "image_w_only_styles", tolerance);
 }
 
+static LkNet *golden_net(const char *name, LkType storage, LkNetFlags flags)
+{
+    g_autofree char *path = golden_path(name, "model.safetensors");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkModel) model = lk_model_open(path, &error);
+    LkNet *net;
+
+    g_assert_no_error(error);
+    net = lk_net_new(gpu, model, storage, flags, &error);
+    g_assert_no_error(error);
+    return net;
+}
+
 static void check_golden(const char *name, LkType storage)
 {
     static const char *const photo_stages[] = {"w_plus", "enc_feat", "f_feats", "aligned", "extracted"};
     static const char *const edit_stages[] = {"f_edit", "delta_f", "gate", "fused", "image"};
-    g_autofree char *path = golden_path(name, "model.safetensors");
+    g_autoptr(LkNet) net = golden_net(name, storage, LK_NET_KEEP_STAGES);
     g_autoptr(GError) error = NULL;
-    g_autoptr(LkModel) model = lk_model_open(path, &error);
-    g_autoptr(LkNet) net = NULL;
     g_autoptr(LkNpy) input = golden(name, "input"), edited = golden(name, "w_plus_edit");
     double tolerance = storage == LK_F32 ? 1e-4 : 2e-2;
     guint8 crop[32 * 32 * 4], picture[32 * 32 * 4];
     float w_plus[8 * 24];
 
-    g_assert_no_error(error);
     for (gsize i = 0; i < G_N_ELEMENTS(crop); i++)
         crop[i] = (guint8)input->data[i];
-    net = lk_net_new(gpu, model, storage, LK_NET_KEEP_STAGES, &error);
-    g_assert_no_error(error);
     lk_net_invert(net, crop, w_plus, NULL, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < G_N_ELEMENTS(photo_stages); i++)
@@ -122,6 +130,8 @@ static void check_golden(const char *name, LkType storage)
     g_assert_no_error(error);
     for (guint i = 0; i < G_N_ELEMENTS(edit_stages); i++)
         check_stage(net, name, edit_stages[i], edit_stages[i], tolerance);
+    if (lk_model_config(lk_net_model(net))->motion_channels > 0)
+        check_stage(net, name, "motion", "motion", tolerance);
     check_styles(net, name, edited->data, w_plus, storage == LK_F32 ? 1e-5 : 2e-2);
 }
 
@@ -168,6 +178,13 @@ static void fixture_init(Fixture *fixture, gconstpointer projection)
     g_unlink(path);
     fixture->net = lk_net_new(gpu, model, LK_F32, 0, &error);
     g_assert_no_error(error);
+    set_crop(fixture, 0);
+}
+
+/* The same of a model that moves R. */
+static void motion_init(Fixture *fixture, gconstpointer data)
+{
+    fixture->net = golden_net("motion", LK_F32, 0);
     set_crop(fixture, 0);
 }
 
@@ -246,6 +263,24 @@ static void test_same_values(Fixture *fixture, gconstpointer data)
 }
 
 /* Which stages one changed row of w+ brings back. */
+/* What a model runs that moves R: per photo what sees only the photo, per edit the rest. */
+static void test_motion(Fixture *fixture, gconstpointer data)
+{
+    guint8 first[PIXELS], second[PIXELS], third[PIXELS];
+
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first,
+             "f.b4 f.b8 e1.align e1.extract motion.photo b4 b8.conv0 motion e2 b8.conv1 b16 b32 image_out");
+    fixture->w_plus[0] += 1;
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, second,
+             "b4 b8.conv0 motion e2 b8.conv1 b16 b32 image_out");
+    g_assert_cmpint(memcmp(first, second, PIXELS), !=, 0);
+    generate(fixture, fixture->w_plus, LK_INVERSION_WPLUS, third, "b8.conv1 b16 b32 image_out");
+    fixture->w_plus[0] -= 1;
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, third, NULL);
+    g_assert_cmpmem(first, PIXELS, third, PIXELS);
+}
+
 static void test_rows(Fixture *fixture, gconstpointer data)
 {
     static const char *const expected[ROWS] = {
@@ -810,8 +845,10 @@ int main(int argc, char **argv)
 
     g_test_add_data_func("/net/golden/plain", "plain", test_golden);
     g_test_add_data_func("/net/golden/noise", "noise", test_golden);
+    g_test_add_data_func("/net/golden/motion", "motion", test_golden);
     g_test_add_data_func("/net/golden/plain-half", "plain", test_golden_half);
     g_test_add_data_func("/net/golden/noise-half", "noise", test_golden_half);
+    g_test_add_data_func("/net/golden/motion-half", "motion", test_golden_half);
 #define ADD(name, test)                                                                                      \
     g_test_add("/net/" name, Fixture, NULL, fixture_init, test, fixture_clear);                              \
     g_test_add("/net/projection/" name, Fixture, "", fixture_init, test, fixture_clear)
@@ -830,6 +867,7 @@ int main(int argc, char **argv)
     ADD("restored-in-turn", test_restored_in_turn);
     ADD("restored-wrong", test_restored_wrong);
 #undef ADD
+    g_test_add("/net/motion", Fixture, NULL, motion_init, test_motion, fixture_clear);
     g_test_add_func("/net/restored", test_restored);
     g_test_add_func("/net/restored-half", test_restored_half);
     g_test_add_func("/net/kept-encoder", test_kept_encoder);

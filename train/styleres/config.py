@@ -30,6 +30,8 @@ def check_model(model):
         raise ValueError("encoder.heads must name one source per row of w+")
     if len(model["encoder"]["groups"]) != 4:
         raise ValueError("encoder.groups must have four groups")
+    if model.get("motion_channels") and model["channels"].get(str(embed), 0) % 16:
+        raise ValueError("with motion_channels, channels at embed_res must be a multiple of 16")
     missing = [str(4 << k) for k in range(int(math.log2(resolution)) - 1) if str(4 << k) not in model["channels"]]
     if missing:
         raise ValueError(f"channels lacks resolution {missing[0]}")

@@ -45,13 +45,14 @@ class Portraits:
     def __init__(self, model, pictures, stop=None):
         self.model, self.stop = model, stop
         self.w_plus, enc_feat = model.encode(network_input(pictures, model.config["input"]))
-        self.residual = model.residual(enc_feat, model.synthesis.low(self.w_plus)[0])
+        self.before = model.synthesis.low(self.w_plus)[0]
+        self.residual = model.residual(enc_feat, self.before)
 
     def picture(self, values, use_residual=True):
         w_plus = self.model.edit(self.w_plus, torch.tensor([values]).expand(len(self.w_plus), -1))
         feats, rgb = self.model.synthesis.low(w_plus)
         if use_residual:
-            feats, _ = self.model.fuse(feats, self.residual)
+            feats, _ = self.model.fuse(feats, self.residual, self.model.motion(self.before, feats))
         picture = self.model.synthesis.high(feats, rgb, w_plus, self.stop)
         while picture.shape[2] < self.model.config["resolution"]:
             picture = upsample_rgb(picture)

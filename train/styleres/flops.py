@@ -55,7 +55,7 @@ def count(model):
     result["g_low"] = counter.take()
     residual = model.residual(enc_feat, feats)
     result["e1"] = counter.take()
-    fused, _ = model.fuse(feats, residual)
+    fused, _ = model.fuse(feats, residual, model.motion(feats, feats))
     result["e2"] = counter.take()
     synthesis.high(fused, rgb, w_plus)
     result["g_high"] = counter.take()

@@ -40,7 +40,7 @@ class Cuts:
         synthesis = model.synthesis
         w_plus, enc_feat = model.encode(network_input(pictures, model.config["input"]))
         feats, rgb = synthesis.low(w_plus)
-        fused, _ = model.fuse(feats, model.residual(enc_feat, feats))
+        fused, _ = model.fuse(feats, model.residual(enc_feat, feats), model.motion(feats, feats))
         x, rgb = synthesis.features_at(fused, rgb, w_plus, model.config["resolution"] // 2)
         return x.half(), rgb.half(), w_plus
 

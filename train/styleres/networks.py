@@ -317,6 +317,30 @@ class GateNetwork(nn.Module):
         return self.convs(x), torch.sigmoid(self.convs2(x))
 
 
+class MotionNetwork(nn.Module):
+    """Where an edit moves things: from F and F' to the way back to the photo from every cell of F (across, down; cells)."""
+
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.first_layer = Conv(2 * channels, hidden, 3, 1, 1, slope=0.2)
+        self.convs = nn.Sequential(ResLayers(hidden, hidden), ResLayers(hidden, hidden))
+        self.out_layer = Conv(hidden, 2, 3, 1, 1)
+        nn.init.normal_(self.out_layer.weight, 0.0, 0.01)
+        nn.init.zeros_(self.out_layer.bias)
+
+    def forward(self, feats, edited):
+        return self.out_layer(self.convs(self.first_layer(torch.cat([feats, edited], 1))))
+
+
+def moved(pictures, motion):
+    """pictures(x + motion(x)): motion (N x 2 x s x s, in s-ths of the side) is interpolated; beyond the border is the border."""
+    side, cells = pictures.shape[2], motion.shape[2]
+    motion = F.interpolate(motion, (side, side), mode="bilinear", align_corners=False)
+    axis = (torch.arange(side, device=pictures.device, dtype=motion.dtype) + 0.5) * (2 / side) - 1
+    grid = torch.stack([axis.expand(side, side), axis[:, None].expand(side, side)]) + motion * (2 / cells)
+    return F.grid_sample(pictures, grid.permute(0, 2, 3, 1), "bilinear", "border", align_corners=False)
+
+
 class SynthesisBlock(nn.Module):
     def __init__(self, inputs, outputs, resolution, config):
         super().__init__()
@@ -331,6 +355,8 @@ class SynthesisBlock(nn.Module):
             self.modify_feature_alignment = FeatureAlignment(config["encoder"]["groups"][1][1], outputs)
             self.modify_feature_extraction = FeatureExtraction(outputs)
             self.modify_feature_gates = GateNetwork(outputs, config["gate_channels"])
+            if config.get("motion_channels"):
+                self.modify_feature_motion = MotionNetwork(outputs, config["motion_channels"])
 
 
 class Synthesis(nn.Module):
@@ -455,8 +481,20 @@ class StyleRes(nn.Module):
         """E2 -> delta F, gate."""
         return self.residual_block.modify_feature_gates(feats, residual)
 
-    def fuse(self, feats, residual):
-        """F'' = F' + gate * delta F (without E2: + R), and the term that was added."""
+    def motion(self, before, feats):
+        """F of the photo and F' -> where the edit moved things, see MotionNetwork; None: this model does not move R."""
+        return self.residual_block.modify_feature_motion(before, feats) if self.config.get("motion_channels") else None
+
+    def moved(self, residual, motion):
+        """R, whose channels are the phases of a picture of four times its side, as that picture moves."""
+        if motion is None:
+            return residual
+        picture = moved(F.pixel_shuffle(residual, 4), motion)
+        return F.pixel_unshuffle(picture, 4).contiguous(memory_format=torch.channels_last)
+
+    def fuse(self, feats, residual, motion):
+        """F'' = F' + gate * delta F (without E2: + R), and the term that was added. R moves first."""
+        residual = self.moved(residual, motion)
         if not self.transform:
             return feats + residual, residual
         delta, gate = self.gate(feats, residual)
@@ -471,5 +509,5 @@ class StyleRes(nn.Module):
         edited = self.edit(w_plus, deltas)
         feats_edited, rgb = self.synthesis.low(edited)
         if use_residual:
-            feats_edited, _ = self.fuse(feats_edited, self.residual(enc_feat, feats))
+            feats_edited, _ = self.fuse(feats_edited, self.residual(enc_feat, feats), self.motion(feats, feats_edited))
         return self.synthesis.high(feats_edited, rgb, edited, stop)

@@ -33,13 +33,13 @@ class Paths:
         low = self.model.synthesis.low(w_plus)
         return w_plus, self.model.residual(enc_feat, low[0]), low
 
-    def decode(self, w_plus, residual, low=None):
-        """-> picture, and the features that were added."""
+    def decode(self, w_plus, residual, before, low=None):
+        """before: F of the photo -> picture, and the features that were added."""
         feats, rgb = low or self.model.synthesis.low(w_plus)
-        fused, added = self.model.fuse(feats, residual)
+        fused, added = self.model.fuse(feats, residual, self.model.motion(before, feats))
         return self.model.synthesis.high(fused, rgb, w_plus, self.side), added
 
     def undo(self, edited, undo):
         """Second half of cycle translation: encodes an edited picture anew and takes back the edit of its w+ -> like decode."""
-        w_plus, residual, _ = self.invert(edited)
-        return self.decode(undo(w_plus), residual)
+        w_plus, residual, (before, _) = self.invert(edited)
+        return self.decode(undo(w_plus), residual, before)

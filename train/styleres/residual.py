@@ -78,14 +78,14 @@ class Residual(AdversarialStage):
         kept = len(pictures) - edits
         outputs, targets, invented, added = [], [], [], []
         if kept:
-            output, extra = self.paths.decode(w_plus[:kept], residual[:kept], tuple(part[:kept] for part in low))
+            output, extra = self.paths.decode(w_plus[:kept], residual[:kept], low[0][:kept], tuple(part[:kept] for part in low))
             outputs.append(output), targets.append(pictures[:kept]), invented.append(output), added.append(extra)
         if edits:
             smallest, largest = settings["strength"]
             strength = smallest + (largest - smallest) * torch.rand(edits, 1, 1, device=pictures.device)
             with torch.no_grad():
                 w_random = w_plus.roll(1, 0)[kept:] if settings["codes"] == "photos" else self.random_w(edits)[:, None]
-            edited, extra = self.paths.decode(towards(w_plus[kept:], w_random, strength), residual[kept:])
+            edited, extra = self.paths.decode(towards(w_plus[kept:], w_random, strength), residual[kept:], low[0][kept:])
             returned, extra_back = self.paths.undo(edited, lambda w: back(w, w_random, strength))
             outputs.append(returned), targets.append(pictures[kept:]), invented.append(edited)
             added += [extra, extra_back]

@@ -24,12 +24,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from . import config as configuration
 from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
-from .data import TrainingData, read, unpack
+from .data import SHAPE, TrainingData, read, unpack
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
 from .losses import face_weights, picture_loss
-from .networks import StyleRes
+from .networks import StyleRes, moved
 from .objectives import load_judge
 from .paths import Paths
 
@@ -51,9 +51,11 @@ class Losses(nn.Module):
         w_plus, enc_feat = model.encode(photo, model.rows_for(side))
         edited = model.edit(w_plus.repeat_interleave(targets, 0), delta)
         feats, rgb = synthesis.low(torch.cat([w_plus, edited]))
+        own = feats[:count].repeat_interleave(targets, 0)
         residual = model.residual(enc_feat, feats[:count])
         feats, rgb = feats[count:], rgb[count:]
-        fused, added = model.fuse(feats, residual.repeat_interleave(targets, 0))
+        motion = model.motion(own, feats)
+        fused, added = model.fuse(feats, residual.repeat_interleave(targets, 0), motion)
         pictures = synthesis.high(fused, rgb, edited, side)
         coarse = synthesis.high(feats, rgb, edited, side // 2)
         target, before = shrink(target, side), shrink(photo, side).repeat_interleave(targets, 0)
@@ -70,6 +72,9 @@ class Losses(nn.Module):
         edits, others = is_edit.sum().clamp(min=1), (1 - is_edit).sum().clamp(min=1)
         parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
                  "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle}
+        if motion is not None:
+            parts["motion"] = self.follow(before, target, motion, delta).mean()
+            total = total + self.loss["motion"] * parts["motion"]
         if self.perceptual:
             parts["perceptual"] = self.perceptual(pictures[last], target[last]).mean()
             total = total + self.loss["perceptual"] * parts["perceptual"]
@@ -79,16 +84,26 @@ class Losses(nn.Module):
         parts = {name: value.detach() for name, value in parts.items()}
         return total, parts, (pictures[last].detach(), target[last])
 
+    def follow(self, before, target, motion, delta):
+        """N: the photo itself, moved, must look like the target, if the edit is one of shape; else nothing must move."""
+        shape = (delta[:, SHAPE] != 0).any(1).float()
+        made, unlike, weights = moved(before, motion), 0.0, self.weights
+        for _ in range(3):
+            unlike = unlike + ((made - target).abs() * weights).mean((1, 2, 3))
+            made, target, weights = (F.avg_pool2d(x, 2) for x in (made, target, weights))
+        across, down = motion[..., 1:] - motion[..., :-1], motion[:, :, 1:] - motion[:, :, :-1]
+        rough = across.abs().mean((1, 2, 3)) + down.abs().mean((1, 2, 3))
+        return shape * unlike + (1 - shape) * motion.abs().mean((1, 2, 3)) + 0.1 * rough
+
     def cycle(self, photo, pictures, delta, targets):
-        """One picture of every photo, encoded anew and with the edit undone, must give the photo: its inversion, where that is among
-        the targets (then it is the first), else the last edit."""
+        """The last edit of every photo, encoded anew and with the edit undone, must give the photo; the inversion, where that is among
+        the targets (then it is the first), too."""
         if not self.loss["cycle"] or self.side < self.model.config["input"]:
             return photo.new_zeros(())
-        inverted = (delta[::targets] == 0).all(1)
-        chosen = torch.arange(len(photo), device=photo.device) * targets + torch.where(inverted, 0, targets - 1)
-        edited, delta = pictures[chosen], delta[chosen]
-        returned, _ = Paths(self.model, self.side).undo(edited, lambda w_plus: self.model.edit(w_plus, -delta))
-        return picture_loss(returned, shrink(photo, self.side), self.weights, self.loss).mean()
+        first = torch.arange(0, len(delta), targets, device=photo.device)
+        chosen = torch.cat([first + targets - 1, first[(delta[first] == 0).all(1)]])
+        returned, _ = Paths(self.model, self.side).undo(pictures[chosen], lambda w_plus: self.model.edit(w_plus, -delta[chosen]))
+        return picture_loss(returned, shrink(photo, self.side)[chosen // targets], self.weights, self.loss).mean()
 
     @torch.no_grad()
     def balance(self, photo, target, weights):

@@ -95,6 +95,17 @@ class GoldenTest(NetworkTest):
         self.close(got_gate, gate)
         self.close(x + got_gate * got_delta, fused)
 
+    def test_moved(self):
+        x = torch.rand(2, 3, 16, 16)
+        self.assertTrue(torch.equal(networks.moved(x, torch.zeros(2, 2, 4, 4)), x))
+        motion = torch.zeros(2, 2, 4, 4)
+        motion[:, 0], motion[:, 1] = 0.5, -0.25      # cells of four pixels: from two pixels right and one above
+        got = networks.moved(x, motion)
+        self.close(got[:, :, 1:, :-2], x[:, :, :-1, 2:])
+        self.close(got[:, :, 0, :-2], x[:, :, 0, 2:])
+        motion = torch.full((2, 2, 4, 4), 0.125)
+        self.close(networks.moved(x, motion)[:, :, :-1, :-1], F.avg_pool2d(x, 2, 1))
+
     def test_eight_bits(self):
         x, y = golden.load("to8bit", "x", "y")
         got = torch.from_numpy(to_bytes(x.view(1, 1, 64, 64).expand(1, 3, 64, 64).clone()))

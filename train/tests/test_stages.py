@@ -256,12 +256,12 @@ class ResidualTest(StageTest):
 
     def test_only_residual_networks_learn(self):
         stage, moved = self.moved()
-        self.assertEqual(moved, {"modify_feature_alignment", "modify_feature_extraction", "modify_feature_gates"})
+        self.assertEqual(moved, {"modify_feature_alignment", "modify_feature_extraction", "modify_feature_motion", "modify_feature_gates"})
         self.assertTrue(all(np.isfinite(float(value)) for value in stage.figures.values()))
 
     def test_ablations(self):
         _, moved = self.moved(transform=False)
-        self.assertEqual(moved, {"modify_feature_alignment", "modify_feature_extraction"})
+        self.assertEqual(moved, {"modify_feature_alignment", "modify_feature_extraction", "modify_feature_motion"})
         stage = self.stage(Residual, cycle=False)
         outputs, targets, invented, added = stage.walk(torch.rand(4, 3, 32, 32))
         self.assertEqual([len(x) for x in (outputs, targets, invented, added)], [1, 1, 1, 1])

@@ -105,15 +105,39 @@ class RunTest(TrainingTest):
                 torch.zeros(2, 3, 32, 32), torch.zeros(4, 3, 32, 32), torch.rand(4, 3))
             self.assertTrue(bool(torch.isfinite(total + plain)))
 
-    def test_cycle_takes_the_inversion_where_there_is_one(self):
+    def test_cycle_takes_last_edits_and_inversions(self):
         losses = Losses(StyleRes(tiny.MODEL, ["age", "smile", "pose"]).eval(), dict(tiny.settings()["loss"], cycle=1.0), 32)
         photo, pictures, delta = torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3)
         delta[0] = 0
         plain = losses.cycle(photo, pictures, delta, 2)
-        for row, counts in enumerate((True, False, False, True)):
+        for row, counts in enumerate((True, True, False, True)):
             other = pictures.clone()
             other[row] += 0.5
             self.assertEqual(not torch.equal(losses.cycle(photo, other, delta, 2), plain), counts, row)
+
+    def test_motion_follows_edits_of_shape(self):
+        losses = Losses(StyleRes(tiny.MODEL, ["age", "smile", "pose"]), dict(tiny.settings()["loss"], motion=1.0), 32)
+        photo, still = torch.rand(3, 3, 32, 32), torch.zeros(3, 2, 8, 8)
+        target, cell = photo.clone(), torch.tensor([-1.0, 0.0])[:, None, None]
+        target[0, :, :, 4:] = photo[0, :, :, :-4]     # everything has gone a cell to the right
+        delta = torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.3, 0.0], [0.5, 0.0, 0.0]])
+        unlike = losses.follow(photo, target, still, delta)
+        self.assertGreater(float(unlike[0]), 0.1)
+        self.assertEqual(unlike[1:].tolist(), [0.0, 0.0])
+        right = losses.follow(photo, target, still + cell, delta)
+        self.assertLess(float(right[0]), 0.6 * float(unlike[0]))     # but for the column that was uncovered
+        self.assertGreater(float(right[1]), 0.1)
+        self.assertEqual(float(right[2]), 0.5)                       # an edit of colour moves nothing
+
+    def test_models_need_not_move_the_residual(self):
+        for model in (tiny.MODEL, dict(tiny.MODEL, motion_channels=0)):
+            losses = Losses(StyleRes(model, ["age", "smile", "pose"]), dict(tiny.settings()["loss"], cycle=1.0), 32)
+            total, parts, _ = losses(torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3))
+            total.backward()
+            self.assertEqual("motion" in parts, model["motion_channels"] > 0)
+            moves = [p.grad.abs().sum() for name, p in losses.named_parameters() if "modify_feature_motion" in name]
+            self.assertTrue(all(size > 0 for size in moves))
+            self.assertEqual(len(moves) > 0, model["motion_channels"] > 0)
 
     def test_resume_equals_no_interruption(self):
         whole = self.trainer()
