@@ -27,12 +27,13 @@ static const Shape shapes[] = {
     {LK_OP_LINEAR, 512, 512, 1, 0, 0},   {LK_OP_TO_RGB, 16, 3, 256, 0, 0},
     {LK_OP_SCALE_ADD, 64, 64, 64, 0, 1}, {LK_OP_GATE, 64, 64, 64, 0, 0},
     {LK_OP_POOL, 64, 64, 64, 0, 0},      {LK_OP_UPSAMPLE, 64, 64, 32, 0, 0},
-    {LK_OP_IMAGE_OUT, 3, 4, 256, 0, 0},
+    {LK_OP_IMAGE_OUT, 3, 4, 256, 0, 0},  {LK_OP_WARP, 48, 48, 32, 0, 4},
 };
 
 static LkOp make_op(TestBench *bench, const Shape *shape, LkType type)
 {
-    guint stride = MAX(shape->stride, 1), out = (shape->size - 1) / stride + 1;
+    guint stride = MAX(shape->stride, 1),
+          out = shape->kind == LK_OP_WARP ? shape->size : (shape->size - 1) / stride + 1;
     LkOp op = {
         .kind = shape->kind, .kernel = shape->kernel, .stride = stride, .act = LK_ACT_LRELU, .slope = 0.2f};
 
@@ -54,6 +55,8 @@ static LkOp make_op(TestBench *bench, const Shape *shape, LkType type)
     } else if (shape->kind == LK_OP_GATE) {
         op.weight = test_tensor(bench, 1, out, out, type);
         op.add = test_tensor(bench, shape->i, out, out, type);
+    } else if (shape->kind == LK_OP_WARP) {
+        op.weight = test_tensor(bench, 2, out, out, type);
     } else if (shape->kind == LK_OP_TO_RGB) {
         op.weight = test_tensor(bench, 3, shape->i, 1, type);
         op.add = test_tensor(bench, 3, out / 2, out / 2, type);
