@@ -251,7 +251,7 @@ class EvaluationTest(JudgeTest):
             self.assertTrue(np.array_equal(*(people.picture([2.0], use_residual=False) for people in shown)))
             self.assertFalse(np.array_equal(*(people.picture([2.0]) for people in shown)))
             plain = other.synthesis.low(shown[1].w_plus)[0]
-            self.assertTrue(torch.equal(other.fuse(plain, shown[1].residual)[0], plain + shown[1].residual))
+            self.assertTrue(torch.equal(other.fuse(plain, shown[1].residual, None)[0], plain + shown[1].residual))
 
 
 class BlindTest(JudgeTest):
