@@ -247,7 +247,7 @@ static void make_mask(const LkPatcher *patcher, float *amount)
         amount[i] = smoothstep(CHANGE_FROM, CHANGE_FULL, amount[i]);
     lk_plane_blur(amount, grid, grid, cells(patcher, MASK_RADIUS));
     for (guint i = 0; i < grid * grid; i++)
-        amount[i] = MAX(0.0f, (amount[i] - NOTHING) / (1.0f - NOTHING)) * patcher->window[i];
+        amount[i] = smoothstep(NOTHING, 0.5f, amount[i]) * patcher->window[i];
 }
 
 /* Luma for lk_flow_find; white is 1. */

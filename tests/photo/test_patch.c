@@ -250,6 +250,43 @@ static void test_motion(void)
     g_assert_cmpfloat(moved, <, 0.45 * still);
 }
 
+static LkPhoto *disc_photo(double centre)
+{
+    g_autofree guint8 *pixels = g_new(guint8, WIDTH * HEIGHT * 4);
+
+    for (guint y = 0; y < HEIGHT; y++)
+        for (guint x = 0; x < WIDTH; x++) {
+            double share = CLAMP(100.0 - hypot(x - centre, y - 300.0), 0.0, 1.0);
+
+            memset(pixels + 4 * (y * WIDTH + x), 255, 4);
+            for (guint c = 0; c < 3; c++)
+                pixels[4 * (y * WIDTH + x) + c] = (guint8)(150.0 - 40.0 * share);
+        }
+    return lk_photo_new(WIDTH, HEIGHT, pixels);
+}
+
+/* Where a head moves away from, nothing of its outline stays: a narrow strip is changed in full, not in part. */
+static void test_uncovered(void)
+{
+    for (guint moved = 3; moved <= 12; moved += 3) { /* one to four of the network's pixels */
+        g_autoptr(LkPhoto) photo = disc_photo(350.0), there = disc_photo(350.0 - moved);
+        g_autoptr(LkPhoto) inversion = lk_crop(photo, &straight, NET),
+                           edited = lk_crop(there, &straight, NET);
+
+        for (guint detail = 0; detail < 2; detail++) {
+            g_autoptr(LkPatch) patch = lk_patch_new(photo, &straight, inversion, edited, detail);
+            g_autoptr(LkPhoto) result = apply(photo, patch);
+            int worst = 0;
+
+            /* But for two of the network's pixels beside the new outline, which is soft. */
+            for (guint x = 450 - moved + 6; x < 480; x++)
+                worst = MAX(worst, abs(test_pixel(result, x, 300)[1] - 150));
+            g_test_message("moved by %u, detail %u: %d left", moved, detail, worst);
+            g_assert_cmpint(worst, <=, 2);
+        }
+    }
+}
+
 /* The flow itself: a picture moved by a known, large and smooth motion, darker and with less contrast. */
 static void test_flow(void)
 {
@@ -364,6 +401,7 @@ int main(int argc, char **argv)
     g_test_add_func("/patch/colour", test_colour);
     g_test_add_func("/patch/detail", test_detail);
     g_test_add_func("/patch/motion", test_motion);
+    g_test_add_func("/patch/uncovered", test_uncovered);
     g_test_add_func("/patch/flow", test_flow);
     g_test_add_func("/patch/several", test_several);
     g_test_add_func("/patch/threads", test_threads);
