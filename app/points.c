@@ -96,6 +96,24 @@ void lk_points_place_all(LkPoints *points)
     changed(points);
 }
 
+void lk_points_get_places(LkPoints *points, double places[LK_N_POINTS][2])
+{
+    g_return_if_fail(LK_IS_POINTS(points) && points->n_placed == LK_N_POINTS);
+    memcpy(places, points->places, sizeof points->places);
+}
+
+void lk_points_set_places(LkPoints *points, const double places[LK_N_POINTS][2])
+{
+    g_return_if_fail(LK_IS_POINTS(points));
+    points->n_placed = 0;
+    for (guint i = 0; i < LK_N_POINTS; i++) {
+        const graphene_point_t at = to_widget(points, places[i]);
+        place_next(points, at.x, at.y);
+    }
+    gtk_widget_grab_focus(points->handles[0]);
+    changed(points);
+}
+
 guint lk_points_get_n_placed(LkPoints *points)
 {
     g_return_val_if_fail(LK_IS_POINTS(points), 0);

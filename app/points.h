@@ -30,6 +30,10 @@ void lk_points_place(LkPoints *points, double x, double y);
 /* All of them, like a face in the middle of what is in sight of the photo. The first handle gets the focus. */
 void lk_points_place_all(LkPoints *points);
 
+/* LK_N_POINTS places in photo pixels, all of them placed: read and put back. */
+void lk_points_get_places(LkPoints *points, double places[LK_N_POINTS][2]);
+void lk_points_set_places(LkPoints *points, const double places[LK_N_POINTS][2]);
+
 /* The face's square; FALSE where points are missing or are no face's (lk_quad_from_points). */
 gboolean lk_points_get_quad(LkPoints *points, LkQuad *quad);
 

@@ -184,9 +184,13 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
         return;
     g_clear_object(&window->cancellable);
     if (opened) {
+        lk_window_forget_placed(window);
         show_photo(window);
         return;
     }
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) && lk_window_resume_placing(window))
+        return;
+    lk_window_forget_placed(window);
     if (g_error_matches(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE)) {
         lk_window_offer_placing(window, opening->file);
         return;
@@ -224,6 +228,7 @@ static Opening *start_opening(LkWindow *window, GFile *file)
     *opening = (Opening){g_object_ref(window), g_object_ref(file), g_object_ref(window->cancellable)};
     set_opening_text(window, file);
     lk_window_stop_placing(window);
+    lk_window_forget_placed(window);
     gtk_stack_set_visible_child_name(window->pages, "editor");
     return opening;
 }
@@ -307,11 +312,16 @@ static void on_face_chosen(GObject *source, GAsyncResult *result, gpointer data)
     if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session == NULL)
         return;
     if (!chosen) {
+        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+            lk_window_resume_placing(window);
+        else
+            lk_window_forget_placed(window);
         if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) &&
             !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BUSY))
             lk_window_show_message(window, error->message);
         return;
     }
+    lk_window_forget_placed(window);
     lk_window_show_name(window);
     lk_window_show_picture(window);
     lk_window_show_face(window);
@@ -327,6 +337,7 @@ static GCancellable *start_choosing(LkWindow *window)
 
 void lk_window_choose_face(LkWindow *window, guint face)
 {
+    lk_window_forget_placed(window);
     lk_session_choose_face_async(window->session, face, start_choosing(window), on_face_chosen,
                                  g_object_ref(window));
 }

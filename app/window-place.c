@@ -7,8 +7,9 @@
 
 /* Of a photo that is not open yet, or of one more face of the one that is. */
 struct _LkWindowPlacing {
-    GFile *file;      /* NULL: of the photo that is open */
-    LkPoints *points; /* the canvas's */
+    GFile *file;                   /* NULL: of the photo that is open */
+    LkPoints *points;              /* the canvas's; NULL once it is done, and */
+    double places[LK_N_POINTS][2]; /* where they were */
 };
 
 /* ---- the bar ------------------------------------------------------------------------------------- */
@@ -45,16 +46,26 @@ gboolean lk_window_can_place_done(LkWindow *window)
            lk_points_get_quad(window->placing->points, &quad);
 }
 
+static void placing_free(LkWindowPlacing *placing)
+{
+    g_clear_object(&placing->file);
+    g_free(placing);
+}
+
+void lk_window_forget_placed(LkWindow *window)
+{
+    g_clear_pointer(&window->placed, placing_free);
+}
+
 void lk_window_forget_placing(LkWindow *window)
 {
-    if (window->placing != NULL)
-        g_clear_object(&window->placing->file);
-    g_clear_pointer(&window->placing, g_free);
+    g_clear_pointer(&window->placing, placing_free);
+    lk_window_forget_placed(window);
 }
 
 static void end_placing(LkWindow *window)
 {
-    lk_window_forget_placing(window);
+    g_clear_pointer(&window->placing, placing_free);
     lk_canvas_stop_placing(window->canvas);
     gtk_revealer_set_reveal_child(window->placing_bar, FALSE);
     gtk_widget_set_visible(GTK_WIDGET(window->placing_bar), FALSE);
@@ -63,18 +74,22 @@ static void end_placing(LkWindow *window)
 
 static void finish(LkWindow *window)
 {
-    g_autoptr(GFile) file = NULL;
+    LkWindowPlacing *placed;
     LkQuad quad;
 
     if (!lk_window_can_place_done(window))
         return;
-    lk_points_get_quad(window->placing->points, &quad);
-    file = g_steal_pointer(&window->placing->file);
+    placed = g_steal_pointer(&window->placing);
+    lk_points_get_quad(placed->points, &quad);
+    lk_points_get_places(placed->points, placed->places);
+    placed->points = NULL;
     end_placing(window);
-    if (file != NULL)
-        lk_window_open_placed(window, file, &quad);
+    if (placed->file != NULL)
+        lk_window_open_placed(window, placed->file, &quad);
     else
         lk_window_add_face(window, &quad);
+    lk_window_forget_placed(window);
+    window->placed = placed;
 }
 
 void lk_window_stop_placing(LkWindow *window)
@@ -93,8 +108,8 @@ void lk_window_stop_placing(LkWindow *window)
 static void start_placing(LkWindow *window, GFile *file)
 {
     window->placing = g_new(LkWindowPlacing, 1);
-    *window->placing =
-        (LkWindowPlacing){file != NULL ? g_object_ref(file) : NULL, lk_canvas_start_placing(window->canvas)};
+    *window->placing = (LkWindowPlacing){.file = file != NULL ? g_object_ref(file) : NULL,
+                                         .points = lk_canvas_start_placing(window->canvas)};
     g_signal_connect_object(window->placing->points, "changed", G_CALLBACK(show_step), window,
                             G_CONNECT_SWAPPED);
     g_signal_connect_object(window->placing->points, "confirmed", G_CALLBACK(finish), window,
@@ -104,6 +119,18 @@ static void start_placing(LkWindow *window, GFile *file)
     gtk_revealer_set_reveal_child(window->placing_bar, TRUE);
     lk_window_show_state(window);
     show_step(window);
+}
+
+gboolean lk_window_resume_placing(LkWindow *window)
+{
+    LkWindowPlacing *placed = g_steal_pointer(&window->placed);
+
+    if (placed == NULL)
+        return FALSE;
+    start_placing(window, placed->file);
+    lk_points_set_places(window->placing->points, placed->places);
+    placing_free(placed);
+    return TRUE;
 }
 
 /* ---- a photo in which no face was found ---------------------------------------------------------- */

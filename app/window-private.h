@@ -51,6 +51,7 @@ struct _LkWindow {
     gpointer loading;                /* the newest task that reads a model file, or NULL; not owned */
     LkWindowImport *import;          /* NULL: none */
     LkWindowPlacing *placing;        /* a face is being placed by hand; NULL: none */
+    LkWindowPlacing *placed;         /* the one that is being opened or added; NULL: none */
     GtkFileChooserNative *chooser;
     GtkWindow *export_dialog; /* while it is open */
     GtkWindow *keep_dialog;   /* the same */
@@ -110,6 +111,9 @@ void lk_window_place_done(GSimpleAction *action, GVariant *parameter, gpointer d
 void lk_window_offer_placing(LkWindow *window, GFile *file);
 void lk_window_stop_placing(LkWindow *window); /* nothing is placed, and what is open is shown again */
 gboolean lk_window_can_place_done(LkWindow *window);
+/* After what was placed could not be used: goes on with it as it was. FALSE: nothing had been. */
+gboolean lk_window_resume_placing(LkWindow *window);
+void lk_window_forget_placed(LkWindow *window);  /* it was used, or something else is opened */
 void lk_window_forget_placing(LkWindow *window); /* the window goes away */
 
 /* window-models.c. A model is read and changed in the background; path: NULL for the built-in one. The choice is remembered

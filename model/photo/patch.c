@@ -246,6 +246,7 @@ static void make_mask(const LkPatcher *patcher, float *amount)
     for (guint i = 0; i < grid * grid; i++)
         amount[i] = smoothstep(CHANGE_FROM, CHANGE_FULL, amount[i]);
     lk_plane_blur(amount, grid, grid, cells(patcher, MASK_RADIUS));
+    /* Half of it is where the change ends: from there on inwards it must be whole, or an old outline shows through. */
     for (guint i = 0; i < grid * grid; i++)
         amount[i] = smoothstep(NOTHING, 0.5f, amount[i]) * patcher->window[i];
 }

@@ -105,10 +105,11 @@ static void test_offered(void)
     g_assert_true(gtk_widget_get_sensitive(GTK_WIDGET(panel)));
 }
 
-/* What was open is shown again where the opening is given up, after its face was placed. */
+/* Where the opening is given up after its face was placed, the points are there again; given up, too, what was open is shown. */
 static void test_given_up(void)
 {
     LkPhoto *before = lk_session_get_photo(session());
+    double kept[LK_N_POINTS][2];
 
     open_path(faceless);
     answer_question("Place by Hand");
@@ -120,6 +121,14 @@ static void test_given_up(void)
     g_action_group_activate_action(G_ACTION_GROUP(window), "place-done", NULL);
     g_assert_cmpint(lk_session_get_state(session()), ==, LK_SESSION_OPENING);
     g_action_group_activate_action(G_ACTION_GROUP(window), "cancel", NULL);
+    PROBE_WAIT(points() != NULL, PICTURE);
+    g_assert_cmpuint(lk_points_get_n_placed(points()), ==, LK_N_POINTS);
+    lk_points_get_places(points(), kept);
+    for (guint i = 0; i < LK_N_POINTS; i++)
+        g_assert_cmpfloat(hypot(kept[i][0] - places[i][0], kept[i][1] - places[i][1]), <, 4.0);
+    PROBE_WAIT(can("place-done"), 10);
+    type(GDK_KEY_Escape);
+    PROBE_WAIT(points() == NULL, 10);
     PROBE_WAIT(is_ready(), PICTURE);
     g_assert_true(lk_session_get_photo(session()) == before);
     PROBE_WAIT(is_settled(), PICTURE);
