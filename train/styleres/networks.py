@@ -334,11 +334,11 @@ class MotionNetwork(nn.Module):
 
 def moved(pictures, motion):
     """pictures(x + motion(x)): motion (N x 2 x s x s, in s-ths of the side) is interpolated; beyond the border is the border."""
-    side, cells = pictures.shape[2], motion.shape[2]
-    motion = F.interpolate(motion, (side, side), mode="bilinear", align_corners=False)
-    axis = (torch.arange(side, device=pictures.device, dtype=motion.dtype) + 0.5) * (2 / side) - 1
+    side, cells, exact = pictures.shape[2], motion.shape[2], torch.promote_types(motion.dtype, torch.float32)
+    motion = F.interpolate(motion.to(exact), (side, side), mode="bilinear", align_corners=False)
+    axis = (torch.arange(side, device=pictures.device, dtype=exact) + 0.5) * (2 / side) - 1     # places do not fit into 16 bits
     grid = torch.stack([axis.expand(side, side), axis[:, None].expand(side, side)]) + motion * (2 / cells)
-    return F.grid_sample(pictures, grid.permute(0, 2, 3, 1), "bilinear", "border", align_corners=False)
+    return F.grid_sample(pictures.to(exact), grid.permute(0, 2, 3, 1), "bilinear", "border", align_corners=False).to(pictures.dtype)
 
 
 class SynthesisBlock(nn.Module):

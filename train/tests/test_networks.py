@@ -106,6 +106,13 @@ class GoldenTest(NetworkTest):
         motion = torch.full((2, 2, 4, 4), 0.125)
         self.close(networks.moved(x, motion)[:, :, :-1, :-1], F.avg_pool2d(x, 2, 1))
 
+    def test_moved_in_half_precision(self):
+        row = torch.sin(torch.arange(512) * 0.8).bfloat16().expand(1, 1, 8, 512).contiguous()
+        picture = F.pad(row, (0, 0, 0, 504))
+        got = networks.moved(picture, torch.tensor([0.25, 0.0]).bfloat16()[None, :, None, None].expand(1, 2, 128, 128))
+        self.assertEqual(got.dtype, torch.bfloat16)
+        self.close(got[:, :, :8, :-1].float(), row[..., 1:].float(), 2e-2)      # by a pixel
+
     def test_eight_bits(self):
         x, y = golden.load("to8bit", "x", "y")
         got = torch.from_numpy(to_bytes(x.view(1, 1, 64, 64).expand(1, 3, 64, 64).clone()))
