@@ -89,7 +89,7 @@ static void check_styles(LkNet *net, const char *name, const float *edited, cons
     check_stage(net, name, "image", "image_w_only_styles", tolerance);
 }
 
-static LkNet *golden_net(const char *name, LkType storage, LkNetFlags flags)
+static LkNet *golden_net(LkGpu *device, const char *name, LkType storage, LkNetFlags flags)
 {
     g_autofree char *path = golden_path(name, "model.safetensors");
     g_autoptr(GError) error = NULL;
@@ -97,7 +97,7 @@ static LkNet *golden_net(const char *name, LkType storage, LkNetFlags flags)
     LkNet *net;
 
     g_assert_no_error(error);
-    net = lk_net_new(gpu, model, storage, flags, &error);
+    net = lk_net_new(device, model, storage, flags, &error);
     g_assert_no_error(error);
     return net;
 }
@@ -106,7 +106,7 @@ static void check_golden(const char *name, LkType storage)
 {
     static const char *const photo_stages[] = {"w_plus", "enc_feat", "f_feats", "aligned", "extracted"};
     static const char *const edit_stages[] = {"f_edit", "delta_f", "gate", "fused", "image"};
-    g_autoptr(LkNet) net = golden_net(name, storage, LK_NET_KEEP_STAGES);
+    g_autoptr(LkNet) net = golden_net(gpu, name, storage, LK_NET_KEEP_STAGES);
     g_autoptr(GError) error = NULL;
     g_autoptr(LkNpy) input = golden(name, "input"), edited = golden(name, "w_plus_edit");
     double tolerance = storage == LK_F32 ? 1e-4 : 2e-2;
@@ -184,7 +184,7 @@ static void fixture_init(Fixture *fixture, gconstpointer projection)
 /* The same of a model that moves R. */
 static void motion_init(Fixture *fixture, gconstpointer data)
 {
-    fixture->net = golden_net("motion", LK_F32, 0);
+    fixture->net = golden_net(gpu, "motion", LK_F32, 0);
     set_crop(fixture, 0);
 }
 
@@ -690,22 +690,9 @@ static void test_memory(Fixture *fixture, gconstpointer data)
     g_assert_cmpmem(first, PIXELS, second, PIXELS);
 }
 
-static LkNet *tiny_net(LkGpu *device, LkNetFlags flags)
-{
-    g_autofree char *path = golden_path("plain", "model.safetensors");
-    g_autoptr(GError) error = NULL;
-    g_autoptr(LkModel) model = lk_model_open(path, &error);
-    LkNet *net;
-
-    g_assert_no_error(error);
-    net = lk_net_new(device, model, LK_F32, flags, &error);
-    g_assert_no_error(error);
-    return net;
-}
-
 static void test_kept_encoder(void)
 {
-    g_autoptr(LkNet) net = tiny_net(gpu, LK_NET_KEEP_ENCODER);
+    g_autoptr(LkNet) net = golden_net(gpu, "plain", LK_F32, LK_NET_KEEP_ENCODER);
     g_autoptr(GError) error = NULL;
     const guint64 before = held_now();
     guint8 crop[PIXELS] = {0};
@@ -773,7 +760,7 @@ static void test_no_room(void)
     guint8 crop[PIXELS] = {0};
     float w_plus[ROWS * W_DIM];
     LkNetMemory memory;
-    LkNet *net = tiny_net(gpu, 0);
+    LkNet *net = golden_net(gpu, "plain", LK_F32, 0);
     LkGpu *small;
 
     lk_net_memory(net, &memory);
@@ -784,7 +771,7 @@ static void test_no_room(void)
     small = lk_gpu_open(g_getenv("LIKENESS_TEST_DEVICE") ?: "cpu", LK_GPU_VALIDATE, &error);
     g_unsetenv("LIKENESS_MAX_MEMORY");
     g_assert_no_error(error);
-    net = tiny_net(small, 0);
+    net = golden_net(small, "plain", LK_F32, 0);
     lk_gpu_memory(small, &held, NULL);
     for (guint i = 0; i < 2; i++) {
         guint64 after;
@@ -819,7 +806,7 @@ static void test_small_allocations(void)
         g_unsetenv("LIKENESS_MAX_ALLOCATION");
         g_assert_no_error(error);
         g_assert_true(i == 0 || lk_gpu_info(device)->max_allocation == 50000);
-        net = tiny_net(device, 0);
+        net = golden_net(device, "plain", LK_F32, 0);
         lk_net_invert(net, crop, w_plus, NULL, &error);
         g_assert_no_error(error);
         lk_net_generate(net, w_plus, NULL, LK_INVERSION_STYLERES, pictures[i], NULL, &error);
