@@ -30,7 +30,7 @@ void lk_points_place(LkPoints *points, double x, double y);
 /* All of them, like a face in the middle of what is in sight of the photo. The first handle gets the focus. */
 void lk_points_place_all(LkPoints *points);
 
-/* LK_N_POINTS places in photo pixels, all of them placed: read and put back. */
+/* Their places, photo pixels: read, once all are placed; and put back, after which all are. */
 void lk_points_get_places(LkPoints *points, double places[LK_N_POINTS][2]);
 void lk_points_set_places(LkPoints *points, const double places[LK_N_POINTS][2]);
 

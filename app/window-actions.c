@@ -183,14 +183,12 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
     if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session == NULL || !newest)
         return;
     g_clear_object(&window->cancellable);
+    if (lk_window_settle_placed(window, error))
+        return;
     if (opened) {
-        lk_window_forget_placed(window);
         show_photo(window);
         return;
     }
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) && lk_window_resume_placing(window))
-        return;
-    lk_window_forget_placed(window);
     if (g_error_matches(error, LK_PHOTO_ERROR, LK_PHOTO_ERROR_NO_FACE)) {
         lk_window_offer_placing(window, opening->file);
         return;
@@ -311,17 +309,14 @@ static void on_face_chosen(GObject *source, GAsyncResult *result, gpointer data)
 
     if (gtk_widget_in_destruction(GTK_WIDGET(window)) || window->session == NULL)
         return;
+    if (lk_window_settle_placed(window, error))
+        return;
     if (!chosen) {
-        if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-            lk_window_resume_placing(window);
-        else
-            lk_window_forget_placed(window);
         if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED) &&
             !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BUSY))
             lk_window_show_message(window, error->message);
         return;
     }
-    lk_window_forget_placed(window);
     lk_window_show_name(window);
     lk_window_show_picture(window);
     lk_window_show_face(window);

@@ -121,16 +121,17 @@ static void start_placing(LkWindow *window, GFile *file)
     show_step(window);
 }
 
-gboolean lk_window_resume_placing(LkWindow *window)
+gboolean lk_window_settle_placed(LkWindow *window, const GError *error)
 {
     LkWindowPlacing *placed = g_steal_pointer(&window->placed);
+    gboolean resumed = placed != NULL && g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 
-    if (placed == NULL)
-        return FALSE;
-    start_placing(window, placed->file);
-    lk_points_set_places(window->placing->points, placed->places);
-    placing_free(placed);
-    return TRUE;
+    if (resumed) {
+        start_placing(window, placed->file);
+        lk_points_set_places(window->placing->points, placed->places);
+    }
+    g_clear_pointer(&placed, placing_free);
+    return resumed;
 }
 
 /* ---- a photo in which no face was found ---------------------------------------------------------- */

@@ -111,9 +111,10 @@ void lk_window_place_done(GSimpleAction *action, GVariant *parameter, gpointer d
 void lk_window_offer_placing(LkWindow *window, GFile *file);
 void lk_window_stop_placing(LkWindow *window); /* nothing is placed, and what is open is shown again */
 gboolean lk_window_can_place_done(LkWindow *window);
-/* After what was placed could not be used: goes on with it as it was. FALSE: nothing had been. */
-gboolean lk_window_resume_placing(LkWindow *window);
-void lk_window_forget_placed(LkWindow *window);  /* it was used, or something else is opened */
+/* Opening or adding a face that may have been placed by hand has ended, with the error or NULL. TRUE: it was cancelled, and
+ * the points are there again, as they were. Else there is nothing of it left. */
+gboolean lk_window_settle_placed(LkWindow *window, const GError *error);
+void lk_window_forget_placed(LkWindow *window);  /* something else is opened or chosen */
 void lk_window_forget_placing(LkWindow *window); /* the window goes away */
 
 /* window-models.c. A model is read and changed in the background; path: NULL for the built-in one. The choice is remembered

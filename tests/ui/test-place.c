@@ -105,6 +105,30 @@ static void test_offered(void)
     g_assert_true(gtk_widget_get_sensitive(GTK_WIDGET(panel)));
 }
 
+/* The same for one more face of the photo that is open. */
+static void test_adding_given_up(void)
+{
+    double before[LK_N_POINTS][2], after[LK_N_POINTS][2];
+    const guint faces = n_faces();
+
+    g_action_group_activate_action(G_ACTION_GROUP(window), "place-face", NULL);
+    PROBE_WAIT(points() != NULL && gtk_widget_get_width(GTK_WIDGET(points())) > 0, 10);
+    g_action_group_activate_action(G_ACTION_GROUP(window), "place-all", NULL);
+    PROBE_WAIT(can("place-done"), 10);
+    lk_points_get_places(points(), before);
+    g_action_group_activate_action(G_ACTION_GROUP(window), "place-done", NULL);
+    g_assert_null(points());
+    g_action_group_activate_action(G_ACTION_GROUP(window), "cancel", NULL);
+    PROBE_WAIT(points() != NULL, PICTURE);
+    lk_points_get_places(points(), after);
+    for (guint i = 0; i < LK_N_POINTS; i++)
+        g_assert_cmpfloat(hypot(after[i][0] - before[i][0], after[i][1] - before[i][1]), <, 0.01);
+    type(GDK_KEY_Escape);
+    PROBE_WAIT(points() == NULL, 10);
+    PROBE_WAIT(is_settled(), PICTURE);
+    g_assert_cmpuint(n_faces(), ==, faces);
+}
+
 /* Where the opening is given up after its face was placed, the points are there again; given up, too, what was open is shown. */
 static void test_given_up(void)
 {
@@ -270,6 +294,7 @@ int main(int argc, char **argv)
     arguments[3] = sample = lk_sample_path();
     g_test_add_func("/place/offered", test_offered);
     g_test_add_func("/place/given-up", test_given_up);
+    g_test_add_func("/place/adding-given-up", test_adding_given_up);
     g_test_add_func("/place/clicked", test_clicked);
     g_test_add_func("/place/keyboard", test_keyboard);
     g_test_add_func("/place/moved", test_moved);
