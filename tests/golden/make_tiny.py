@@ -112,7 +112,7 @@ def stages(model, x):
     motion = model.motion(f_feats, f_edit)
     if motion is not None:
         results.update(motion=motion)
-    delta, gate = model.gate(f_edit, model.moved(extracted, motion))
+    delta, gate = model.gate(f_edit, model.moved_residual(extracted, motion))
     results.update(w_plus_edit=edited, f_edit=f_edit, delta_f=delta, gate=gate, fused=f_edit + gate * delta,
                    image=synthesis.high(f_edit + gate * delta, rgb, edited))
     with StyleOffsets(synthesis, torch.Generator().manual_seed(3)) as offsets:

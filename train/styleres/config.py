@@ -4,6 +4,8 @@ import json
 import math
 import tomllib
 
+MOTION_PHASES = 4   # R moves as a picture of so many times its side
+
 
 def load(path, overrides=()):
     """Configuration as nested dicts. overrides: "section.key=value" strings (value in TOML syntax)."""
@@ -30,8 +32,8 @@ def check_model(model):
         raise ValueError("encoder.heads must name one source per row of w+")
     if len(model["encoder"]["groups"]) != 4:
         raise ValueError("encoder.groups must have four groups")
-    if model.get("motion_channels") and model["channels"].get(str(embed), 0) % 16:
-        raise ValueError("with motion_channels, channels at embed_res must be a multiple of 16")
+    if model.get("motion_channels") and model["channels"].get(str(embed), 0) % MOTION_PHASES ** 2:
+        raise ValueError(f"with motion_channels, channels at embed_res must be a multiple of {MOTION_PHASES ** 2}")
     missing = [str(4 << k) for k in range(int(math.log2(resolution)) - 1) if str(4 << k) not in model["channels"]]
     if missing:
         raise ValueError(f"channels lacks resolution {missing[0]}")

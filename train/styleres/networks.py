@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .config import MOTION_PHASES
 from .fastconv import half_precision, prelu, styled_conv2d
 
 CLAMP = 256.0
@@ -485,16 +486,16 @@ class StyleRes(nn.Module):
         """F of the photo and F' -> where the edit moved things, see MotionNetwork; None: this model does not move R."""
         return self.residual_block.modify_feature_motion(before, feats) if self.config.get("motion_channels") else None
 
-    def moved(self, residual, motion):
-        """R, whose channels are the phases of a picture of four times its side, as that picture moves."""
+    def moved_residual(self, residual, motion):
+        """R, whose channels are the phases of a picture of MOTION_PHASES times its side, as that picture moves."""
         if motion is None:
             return residual
-        picture = moved(F.pixel_shuffle(residual, 4), motion)
-        return F.pixel_unshuffle(picture, 4).contiguous(memory_format=torch.channels_last)
+        picture = moved(F.pixel_shuffle(residual, MOTION_PHASES), motion)
+        return F.pixel_unshuffle(picture, MOTION_PHASES).contiguous(memory_format=torch.channels_last)
 
     def fuse(self, feats, residual, motion):
         """F'' = F' + gate * delta F (without E2: + R), and the term that was added. R moves first."""
-        residual = self.moved(residual, motion)
+        residual = self.moved_residual(residual, motion)
         if not self.transform:
             return feats + residual, residual
         delta, gate = self.gate(feats, residual)

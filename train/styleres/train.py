@@ -73,7 +73,7 @@ class Losses(nn.Module):
         parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
                  "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle}
         if motion is not None:
-            parts["motion"] = self.follow(before, target, motion, delta).mean()
+            parts["motion"] = self.motion_loss(before, target, motion, delta).mean()
             total = total + self.loss["motion"] * parts["motion"]
         if self.perceptual:
             parts["perceptual"] = self.perceptual(pictures[last], target[last]).mean()
@@ -84,7 +84,7 @@ class Losses(nn.Module):
         parts = {name: value.detach() for name, value in parts.items()}
         return total, parts, (pictures[last].detach(), target[last])
 
-    def follow(self, before, target, motion, delta):
+    def motion_loss(self, before, target, motion, delta):
         """N: the photo itself, moved, must look like the target, if the edit is one of shape; else nothing must move."""
         shape = (delta[:, SHAPE] != 0).any(1).float()
         made, unlike, weights = moved(before, motion), 0.0, self.weights

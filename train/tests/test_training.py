@@ -121,10 +121,10 @@ class RunTest(TrainingTest):
         target, cell = photo.clone(), torch.tensor([-1.0, 0.0])[:, None, None]
         target[0, :, :, 4:] = photo[0, :, :, :-4]     # everything has gone a cell to the right
         delta = torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.3, 0.0], [0.5, 0.0, 0.0]])
-        unlike = losses.follow(photo, target, still, delta)
+        unlike = losses.motion_loss(photo, target, still, delta)
         self.assertGreater(float(unlike[0]), 0.1)
         self.assertEqual(unlike[1:].tolist(), [0.0, 0.0])
-        right = losses.follow(photo, target, still + cell, delta)
+        right = losses.motion_loss(photo, target, still + cell, delta)
         self.assertLess(float(right[0]), 0.6 * float(unlike[0]))     # but for the column that was uncovered
         self.assertGreater(float(right[1]), 0.1)
         self.assertEqual(float(right[2]), 0.5)                       # an edit of colour moves nothing
