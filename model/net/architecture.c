@@ -340,13 +340,14 @@ char *lk_config_to_json(const LkConfig *config)
                  {"num_ws", config->num_ws},
                  {"embed_res", config->embed_res},
                  {"gate_channels", config->gate_channels},
-                 {"motion_channels", config->motion_channels}};
+                 {"motion_channels", config->motion_channels},
+                 {"refinements", config->refinements}};
     g_autoptr(JsonBuilder) builder = json_builder_new();
     g_autoptr(JsonNode) root = NULL;
 
     json_builder_begin_object(builder);
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        if (sizes[i].value == 0) /* motion_channels */
+        if (sizes[i].value == 0) /* the last two */
             continue;
         json_builder_set_member_name(builder, sizes[i].key);
         json_builder_add_int_value(builder, sizes[i].value);

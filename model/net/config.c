@@ -4,9 +4,10 @@
 
 #include <string.h>
 
-#define MAX_DEPTH    6
-#define MAX_CHANNELS 2048
-#define MAX_UNITS    64
+#define MAX_DEPTH       6
+#define MAX_CHANNELS    2048
+#define MAX_UNITS       64
+#define MAX_REFINEMENTS 8
 
 #define refuse(error, ...) lk_model_refuse(error, LK_MODEL_ERROR_CONFIG, __VA_ARGS__)
 
@@ -85,8 +86,12 @@ static gboolean read_sizes(JsonObject *root, LkConfig *config, GError **error)
         !lk_json_uint(root, "num_ws", 1, LK_MAX_WS, &config->num_ws, error) ||
         !lk_json_uint(root, "gate_channels", 1, MAX_CHANNELS, &config->gate_channels, error) ||
         (json_object_has_member(root, "motion_channels") &&
-         !lk_json_uint(root, "motion_channels", 0, MAX_CHANNELS, &config->motion_channels, error)))
+         !lk_json_uint(root, "motion_channels", 0, MAX_CHANNELS, &config->motion_channels, error)) ||
+        (json_object_has_member(root, "refinements") &&
+         !lk_json_uint(root, "refinements", 0, MAX_REFINEMENTS, &config->refinements, error)))
         return FALSE;
+    if (config->refinements > 0 && config->resolution < config->input)
+        return refuse(error, "config: with refinements, resolution must be at least input");
     if (config->input != 4 * config->embed_res)
         return refuse(error, "config: input is %u, not four times embed_res, which is %u", config->input,
                       config->embed_res);

@@ -2,6 +2,7 @@
 #include "net.h"
 #include "f16.h"
 #include "hash.h"
+#include "inversion.h"
 #include "model_private.h"
 #include "network.h"
 #include "resident.h"
@@ -18,7 +19,8 @@ struct _LkNet {
     GArray *runs;     /* LkStageRun */
     float *biases;    /* of the affine layers, one after the other: lk_config_n_styles */
     float *bias;      /* room for the largest of them, with offsets */
-    guint64 restored; /* hash of the inversion that was restored, 0: none */
+    guint64 restored; /* hash of the inversion that was restored or refined, 0: none */
+    guint64 refined;  /* and, if the latter, of its photo */
 };
 
 /* Not every model has the first. */
@@ -142,14 +144,20 @@ static gboolean run(LkNet *net, const LkValue *targets, guint n_targets, guint m
                     GCancellable *cancellable, GError **error)
 {
     g_autoptr(GArray) stages = lk_schedule_stages(net->schedule, targets, n_targets, mode, error);
-    gboolean good;
 
-    g_array_set_size(net->runs, 0);
     if (stages == NULL || g_cancellable_set_error_if_cancelled(cancellable, error))
         return FALSE;
-    if (stages->len == 0)
-        return TRUE;
-    good = run_stages(net, stages, cancellable, error);
+    return stages->len == 0 || run_stages(net, stages, cancellable, error);
+}
+
+/* What the caller asks for begins and ends. */
+static void begin(LkNet *net)
+{
+    g_array_set_size(net->runs, 0);
+}
+
+static gboolean end(LkNet *net, gboolean good)
+{
     if (!(net->flags & LK_NET_KEEP_ENCODER))
         lk_resident_drop_encoder(net->resident);
     return good;
@@ -189,63 +197,20 @@ static gboolean read_w_plus(LkNet *net, float *w_plus, GError **error)
 
 static void forget_restored(LkNet *net)
 {
-    net->restored = 0;
+    net->restored = net->refined = 0;
     lk_schedule_take_back(net->schedule);
-}
-
-gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellable *cancellable,
-                       GError **error)
-{
-    const LkNetwork *network = net->network;
-    /* All that needs the encoder; R is computed when it is first wanted. */
-    const LkValue targets[] = {network->w_plus, network->enc_feat};
-    guint side = lk_model_config(net->model)->input;
-
-    forget_restored(net);
-    if (write_input(net, network->crop, rgba, (gsize)side * side * 4, error) &&
-        run(net, targets, G_N_ELEMENTS(targets), net->mode, cancellable, error) &&
-        read_w_plus(net, w_plus, error))
-        return TRUE;
-    /* A photo whose code the caller does not have must not be edited. */
-    lk_schedule_set_input(net->schedule, network->crop, 0);
-    return FALSE;
 }
 
 /* ---- inversions that were saved ---- */
 
-void lk_inversion_free(LkInversion *inversion)
-{
-    if (inversion == NULL)
-        return;
-    g_free(inversion->w_plus);
-    g_clear_pointer(&inversion->enc_feat, g_bytes_unref);
-    g_free(inversion);
-}
-
-LkInversion *lk_inversion_copy(const LkInversion *inversion)
-{
-    LkInversion *copy = g_memdup2(inversion, sizeof *inversion);
-
-    copy->w_plus =
-        g_memdup2(inversion->w_plus, (gsize)inversion->rows * inversion->width * sizeof *inversion->w_plus);
-    g_bytes_ref(copy->enc_feat);
-    return copy;
-}
-
-/* What is read from and written to an arena is whole words. */
-static gsize whole_words(gsize size)
-{
-    return (size + 3) / 4 * 4;
-}
-
 static GBytes *read_bytes(const LkTensor *tensor, GError **error)
 {
-    const gsize size = lk_tensor_bytes(tensor);
-    g_autofree guint8 *bytes = g_malloc(whole_words(size));
+    const gsize n = (gsize)tensor->c * tensor->h * tensor->w, room = lk_inversion_bytes(tensor->type, n);
+    g_autofree guint8 *bytes = g_malloc(room);
 
-    if (!lk_arena_read(tensor->arena, tensor->offset, bytes, whole_words(size), error))
+    if (!lk_arena_read(tensor->arena, tensor->offset, bytes, room, error))
         return NULL;
-    return g_bytes_new_take(g_steal_pointer(&bytes), size);
+    return g_bytes_new_take(g_steal_pointer(&bytes), n * lk_type_size(tensor->type));
 }
 
 LkInversion *lk_net_save(LkNet *net, GError **error)
@@ -282,55 +247,19 @@ static gboolean fits(const LkNet *net, const LkInversion *inversion, const LkTen
            g_bytes_get_size(inversion->enc_feat) == size;
 }
 
-/* enc_feat's n numbers in the type that the device has; free with g_free. */
-static gpointer convert(const LkInversion *inversion, LkType type, gsize n)
-{
-    const guint8 *from = g_bytes_get_data(inversion->enc_feat, NULL);
-    guint8 *to = g_malloc0(whole_words(n * lk_type_size(type)));
-
-    if (type == inversion->type)
-        return memcpy(to, from, n * lk_type_size(type));
-    for (gsize i = 0; i < n; i++) {
-        float value;
-        guint16 half;
-        if (type == LK_F16) {
-            memcpy(&value, from + 4 * i, sizeof value);
-            half = lk_f16_from_float(value);
-            memcpy(to + 2 * i, &half, sizeof half);
-        } else {
-            memcpy(&half, from + 2 * i, sizeof half);
-            value = lk_f16_to_float(half);
-            memcpy(to + 4 * i, &value, sizeof value);
-        }
-    }
-    return to;
-}
-
 static gboolean write_inversion(LkNet *net, const LkInversion *inversion, GError **error)
 {
     const LkTensor w_plus = lk_resident_tensor(net->resident, net->network->w_plus);
     const LkTensor tensor = lk_resident_tensor(net->resident, net->network->enc_feat);
     const gsize n = (gsize)tensor.c * tensor.h * tensor.w;
-    g_autofree gpointer features = convert(inversion, tensor.type, n);
+    g_autofree gpointer features = lk_inversion_features(inversion, tensor.type);
     g_autofree float *rows = g_malloc0(lk_tensor_bytes(&w_plus));
 
     for (guint i = 0; i < inversion->rows; i++)
         memcpy(rows + (gsize)i * net->network->row_stride, inversion->w_plus + (gsize)i * inversion->width,
                inversion->width * sizeof(float));
     return lk_arena_write(w_plus.arena, w_plus.offset, rows, lk_tensor_bytes(&w_plus), error) &&
-           lk_arena_write(tensor.arena, tensor.offset, features, whole_words(lk_tensor_bytes(&tensor)),
-                          error);
-}
-
-static guint64 hash_inversion(const LkInversion *inversion)
-{
-    gsize size;
-    const void *features = g_bytes_get_data(inversion->enc_feat, &size);
-    guint64 hash = lk_hash_bytes(LK_HASH_START, inversion->w_plus,
-                                 (gsize)inversion->rows * inversion->width * sizeof(float));
-
-    hash = lk_hash_bytes(hash, features, size);
-    return hash ? hash : 1;
+           lk_arena_write(tensor.arena, tensor.offset, features, lk_inversion_bytes(tensor.type, n), error);
 }
 
 static void give_restored(LkNet *net)
@@ -339,23 +268,31 @@ static void give_restored(LkNet *net)
     lk_schedule_give(net->schedule, net->network->enc_feat, net->restored);
 }
 
+/* From here on the photo is what inversion says. */
+static gboolean give_inversion(LkNet *net, const LkInversion *inversion, GError **error)
+{
+    forget_restored(net);
+    lk_schedule_set_input(net->schedule, net->network->crop, 0);
+    if (!write_inversion(net, inversion, error))
+        return FALSE;
+    net->restored = lk_inversion_hash(inversion);
+    give_restored(net);
+    return TRUE;
+}
+
 gboolean lk_net_restore(LkNet *net, const LkInversion *inversion, GError **error)
 {
     const LkTensor tensor = lk_resident_tensor(net->resident, net->network->enc_feat);
 
     forget_restored(net);
     lk_schedule_set_input(net->schedule, net->network->crop, 0);
-    g_array_set_size(net->runs, 0);
+    begin(net);
     if (!fits(net, inversion, &tensor)) {
         g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID,
                     "the saved inversion has not the model's sizes");
         return FALSE;
     }
-    if (!write_inversion(net, inversion, error))
-        return FALSE;
-    net->restored = hash_inversion(inversion);
-    give_restored(net);
-    return TRUE;
+    return give_inversion(net, inversion, error);
 }
 
 /* ---- pictures ---- */
@@ -387,15 +324,107 @@ static gboolean write_biases(LkNet *net, const float *offsets, GError **error)
     return TRUE;
 }
 
-gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_offsets, LkInversionMode mode,
-                         guint8 *rgba, GCancellable *cancellable, GError **error)
+static gboolean make_picture(LkNet *net, const float *w_plus, const float *style_offsets, guint mode,
+                             guint8 *rgba, GCancellable *cancellable, GError **error)
 {
     LkTensor picture = lk_resident_tensor(net->resident, net->network->picture);
 
-    net->mode = mode == LK_INVERSION_WPLUS ? LK_MODE_WPLUS : LK_MODE_STYLERES;
     return write_rows(net, w_plus, error) && write_biases(net, style_offsets, error) &&
-           run(net, &net->network->picture, 1, net->mode, cancellable, error) &&
+           run(net, &net->network->picture, 1, mode, cancellable, error) &&
            lk_arena_read(picture.arena, picture.offset, rgba, lk_tensor_bytes(&picture), error);
+}
+
+gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_offsets, LkInversionMode mode,
+                         guint8 *rgba, GCancellable *cancellable, GError **error)
+{
+    begin(net);
+    net->mode = mode == LK_INVERSION_WPLUS ? LK_MODE_WPLUS : LK_MODE_STYLERES;
+    return end(net, make_picture(net, w_plus, style_offsets, net->mode, rgba, cancellable, error));
+}
+
+/* ---- inversion ---- */
+
+/* Runs E0 on a crop up to the targets. */
+static gboolean encode(LkNet *net, const guint8 *rgba, const LkValue *targets, guint n_targets,
+                       GCancellable *cancellable, GError **error)
+{
+    const gsize side = lk_model_config(net->model)->input;
+
+    forget_restored(net);
+    return write_input(net, net->network->crop, rgba, side * side * 4, error) &&
+           run(net, targets, n_targets, net->mode, cancellable, error);
+}
+
+/* A picture as E0 reads it: every pixel the mean of factor x factor. */
+static guint8 *shrink(const guint8 *rgba, guint side, guint factor)
+{
+    guint8 *small = g_malloc((gsize)side * side * 4);
+
+    for (guint i = 0; i < side * side * 4; i++) {
+        const guint row = i / 4 / side * factor, column = i / 4 % side * factor;
+        guint sum = factor * factor / 2;
+        for (guint k = 0; k < factor * factor; k++)
+            sum += rgba[4 * ((gsize)(row + k / factor) * side * factor + column + k % factor) + i % 4];
+        small[i] = (guint8)(sum / (factor * factor));
+    }
+    return small;
+}
+
+/* What E0 finds in the picture of the photo's own code (enc_feat). */
+static GBytes *find_again(LkNet *net, const LkInversion *photo, GCancellable *cancellable, GError **error)
+{
+    const LkConfig *config = lk_model_config(net->model);
+    const LkTensor tensor = lk_resident_tensor(net->resident, net->network->enc_feat);
+    g_autofree guint8 *picture = g_malloc((gsize)config->resolution * config->resolution * 4);
+    g_autofree guint8 *crop = NULL;
+
+    if (!make_picture(net, photo->w_plus, NULL, LK_MODE_STYLERES, picture, cancellable, error))
+        return NULL;
+    crop = shrink(picture, config->input, config->resolution / config->input);
+    if (!encode(net, crop, &net->network->enc_feat, 1, cancellable, error))
+        return NULL;
+    return read_bytes(&tensor, error);
+}
+
+static gboolean refine(LkNet *net, GCancellable *cancellable, GError **error)
+{
+    const guint times = lk_model_config(net->model)->refinements;
+    g_autoptr(LkInversion) photo = times ? lk_net_save(net, error) : NULL;
+    g_autoptr(LkInversion) refined = photo ? lk_inversion_copy(photo) : NULL;
+
+    if (times && photo == NULL)
+        return FALSE;
+    for (guint i = 0; i < times; i++) {
+        g_autoptr(GBytes) found = find_again(net, photo, cancellable, error);
+        if (found == NULL)
+            return FALSE;
+        lk_inversion_add_missing(refined, photo, g_bytes_get_data(found, NULL));
+        if (!give_inversion(net, refined, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellable *cancellable,
+                       GError **error)
+{
+    const LkConfig *config = lk_model_config(net->model);
+    /* All that needs the encoder; R is computed when it is first wanted. */
+    const LkValue targets[] = {net->network->w_plus, net->network->enc_feat};
+    const guint64 key = lk_hash_bytes(LK_HASH_START, rgba, (gsize)config->input * config->input * 4) | 1;
+
+    begin(net);
+    if (net->refined == key)
+        return read_w_plus(net, w_plus, error);
+    if (end(net, encode(net, rgba, targets, G_N_ELEMENTS(targets), cancellable, error) &&
+                     refine(net, cancellable, error) && read_w_plus(net, w_plus, error))) {
+        net->refined = config->refinements ? key : 0;
+        return TRUE;
+    }
+    /* A photo whose code the caller does not have must not be edited. */
+    forget_restored(net);
+    lk_schedule_set_input(net->schedule, net->network->crop, 0);
+    return FALSE;
 }
 
 void lk_net_forget(LkNet *net)
@@ -405,6 +434,7 @@ void lk_net_forget(LkNet *net)
     lk_schedule_forget(net->schedule);
     /* The photo's bytes are an input, not a result: the next edit computes everything from them again. */
     lk_schedule_set_input(net->schedule, net->network->crop, photo);
+    net->refined = 0;
     if (net->restored != 0)
         give_restored(net);
 }
@@ -453,7 +483,8 @@ float *lk_net_read_stage(LkNet *net, const char *stage, guint shape[3], GError *
     LkValue value = find_stage(net, stage);
     LkTensor tensor = lk_resident_tensor(net->resident, value);
 
-    if (value != 0 && !run(net, &value, 1, net->mode, NULL, error))
+    begin(net);
+    if (value != 0 && !end(net, run(net, &value, 1, net->mode, NULL, error)))
         return NULL;
     if (value == 0 || !lk_schedule_has(net->schedule, value, net->mode)) {
         g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID, "there is no result called \"%s\"", stage);

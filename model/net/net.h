@@ -35,10 +35,12 @@ void lk_net_free(LkNet *net); /* NULL is fine */
 LkModel *lk_net_model(const LkNet *net);
 
 /* Inverts an aligned crop: rgba is input x input x 4 bytes (alpha ignored). w_plus receives num_ws x w_dim floats.
+ * A model with refinements then makes the inversion's picture, encodes that (shrunk to the input's side), and adds to enc_feat
+ * what it finds less of there than in the photo; so often.
  * After it, lk_net_generate edits this photo; the residual features are computed by the first picture that has them.
  * The encoder's weights are uploaded for the call and freed after it (LK_NET_KEEP_ENCODER: after lk_net_free).
  * Cancelled: G_IO_ERROR_CANCELLED. After that or another error no photo is there to edit until one is inverted, which costs
- * nothing if it was inverted before and the call that failed had not begun to compute. */
+ * nothing if it was inverted before, without refinements, and the call that failed had not begun to compute. */
 gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellable *cancellable,
                        GError **error);
 
@@ -72,7 +74,7 @@ gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_off
 void lk_net_forget(LkNet *net);
 
 /* The stages that the last call ran, in order; times are the device's. Owned by the net until the next call. Names: of
- * lk_net_invert "image_in", "e0", "heads"; once per photo with residual features "f.b4" ... "f.b64" (generator on the unedited
+ * lk_net_invert "image_in", "e0", "heads" (a refinement: once per photo, per edit, "image_in", "e0"); once per photo with residual features "f.b4" ... "f.b64" (generator on the unedited
  * code up to F), "e1.align", "e1.extract", "e2.photo" (the part of E2 that sees only the photo; in a model that moves R
  * "motion.photo", the part of the motion network that does); per edit "b4" ... "b64.conv0" (F'), there "motion", "e2" (F''), "b64.conv1", "b128", ..., "image_out". */
 typedef struct {

@@ -118,6 +118,7 @@ static void test_config(void)
         g_autoptr(GError) error = NULL;
 
         config.motion_channels = motion ? 24 : 0;
+        config.refinements = 2 * motion;
         json = lk_config_to_json(&config);
         g_assert_true(lk_config_parse(json, &parsed, &error));
         g_assert_no_error(error);

@@ -2,6 +2,7 @@
  *
  * The networks on a device: every stage against PyTorch (tests/golden/make_tiny.py), and what a partial run runs.
  */
+#include "inversion.h"
 #include "net.h"
 #include "npy.h"
 #include "tiny_model.h"
@@ -593,7 +594,7 @@ static void test_restored_wrong(Fixture *fixture, gconstpointer data)
     generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, picture, FIRST_STAGES);
 }
 
-/* ---- cancelled ---- */
+/* ---- refinements ---- */
 
 static gpointer cancel_soon(gpointer data)
 {
@@ -601,6 +602,194 @@ static gpointer cancel_soon(gpointer data)
     g_cancellable_cancel(data);
     return NULL;
 }
+
+enum { LARGE_SIDE = 2 * SIDE, LARGE_ROWS = ROWS + 2, LARGE_PIXELS = 4 * PIXELS };
+
+/* A picture twice the input's side. */
+static LkNet *large_net(guint refinements, LkType storage)
+{
+    const LkTinyOptions options = {.resolution = LARGE_SIDE, .refinements = refinements, .seed = 5};
+    g_autofree char *path = g_build_filename(folder, "refined.safetensors", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LkModel) model = NULL;
+    LkNet *net;
+
+    g_assert_true(lk_tiny_model_write(path, &options, &error));
+    model = lk_model_open(path, &error);
+    g_assert_no_error(error);
+    g_unlink(path);
+    net = lk_net_new(gpu, model, storage, 0, &error);
+    g_assert_no_error(error);
+    return net;
+}
+
+/* The next pixels of the encoder's input after a picture: means of four. */
+static void halve_side(const guint8 *picture, guint8 *crop)
+{
+    for (guint y = 0; y < SIDE; y++)
+        for (guint x = 0; x < SIDE; x++)
+            for (guint c = 0; c < 4; c++) {
+                const guint8 *corner = picture + 4 * (2 * y * LARGE_SIDE + 2 * x) + c;
+                const guint sum = corner[0] + corner[4] + corner[4 * LARGE_SIDE] + corner[4 * LARGE_SIDE + 4];
+                crop[4 * (y * SIDE + x) + c] = (guint8)((sum + 2) / 4);
+            }
+}
+
+/* What a net with refinements must arrive at, by one without. */
+static LkInversion *refine_by_hand(LkNet *net, const LkInversion *photo, guint times)
+{
+    LkInversion *refined = lk_inversion_copy(photo);
+    const float *wanted = g_bytes_get_data(photo->enc_feat, NULL);
+    const gsize n = (gsize)photo->c * photo->h * photo->w;
+    g_autoptr(GError) error = NULL;
+    guint8 picture[LARGE_PIXELS], crop[PIXELS];
+    float ignored[LARGE_ROWS * W_DIM];
+
+    for (guint i = 0; i < times; i++) {
+        g_autoptr(LkInversion) again = NULL;
+        float *features = g_memdup2(g_bytes_get_data(refined->enc_feat, NULL), n * sizeof(float));
+        g_assert_true(lk_net_restore(net, refined, &error));
+        lk_net_generate(net, photo->w_plus, NULL, LK_INVERSION_STYLERES, picture, NULL, &error);
+        g_assert_no_error(error);
+        halve_side(picture, crop);
+        lk_net_invert(net, crop, ignored, NULL, &error);
+        g_assert_no_error(error);
+        again = lk_net_save(net, &error);
+        g_assert_no_error(error);
+        for (gsize k = 0; k < n; k++)
+            features[k] =
+                features[k] + wanted[k] - ((const float *)g_bytes_get_data(again->enc_feat, NULL))[k];
+        g_bytes_unref(refined->enc_feat);
+        refined->enc_feat = g_bytes_new_take(features, n * sizeof(float));
+    }
+    return refined;
+}
+
+#define LARGE_EDIT   "b4 b8.conv0 e2 b8.conv1 b16 b32 b64 image_out"
+#define LARGE_FIRST  "f.b4 f.b8 e1.align e1.extract e2.photo " LARGE_EDIT
+#define LARGE_REFINE " " LARGE_FIRST " image_in e0"
+
+static void test_refined(void)
+{
+    Fixture fixture = {.net = large_net(2, LK_F32)};
+    g_autoptr(LkNet) plain = large_net(0, LK_F32);
+    g_autoptr(LkInversion) photo = NULL, saved = NULL, expected = NULL;
+    g_autoptr(GError) error = NULL;
+    float w_plus[LARGE_ROWS * W_DIM], code[LARGE_ROWS * W_DIM];
+    guint8 pictures[3][LARGE_PIXELS];
+    gsize size;
+
+    set_crop(&fixture, 0);
+    lk_net_invert(plain, fixture.crop, w_plus, NULL, &error);
+    g_assert_no_error(error);
+    photo = lk_net_save(plain, &error);
+    expected = refine_by_hand(plain, photo, 2);
+    g_assert_false(g_bytes_equal(expected->enc_feat, photo->enc_feat));
+
+    lk_net_invert(fixture.net, fixture.crop, code, NULL, &error);
+    g_assert_no_error(error);
+    /* the edited code is the same for both pictures */
+    assert_ran(&fixture, CODE_STAGES LARGE_REFINE
+               " f.b4 f.b8 e1.align e1.extract e2.photo e2 b8.conv1 b16 b32 b64 image_out image_in e0");
+    g_assert_cmpmem(code, sizeof code, w_plus, sizeof w_plus);
+    saved = lk_net_save(fixture.net, &error);
+    g_assert_no_error(error);
+    g_assert_cmpmem(g_bytes_get_data(saved->enc_feat, &size), g_bytes_get_size(saved->enc_feat),
+                    g_bytes_get_data(expected->enc_feat, NULL), g_bytes_get_size(expected->enc_feat));
+
+    /* edits, the photo opened again, everything forgotten, and restored: always the same */
+    code[5] += 0.5f;
+    lk_net_generate(fixture.net, code, NULL, LK_INVERSION_STYLERES, pictures[0], NULL, &error);
+    g_assert_no_error(error);
+    g_assert_true(lk_net_invert(fixture.net, fixture.crop, w_plus, NULL, &error));
+    assert_ran(&fixture, "");
+    g_assert_cmpmem(w_plus, sizeof w_plus, photo->w_plus, sizeof w_plus);
+    lk_net_forget(fixture.net);
+    lk_net_generate(fixture.net, code, NULL, LK_INVERSION_STYLERES, pictures[1], NULL, &error);
+    g_assert_no_error(error);
+    assert_ran(&fixture, LARGE_FIRST);
+    g_assert_cmpmem(pictures[0], LARGE_PIXELS, pictures[1], LARGE_PIXELS);
+    lk_net_forget(fixture.net);
+    g_assert_true(lk_net_invert(fixture.net, fixture.crop, w_plus, NULL, &error));
+    lk_net_generate(fixture.net, code, NULL, LK_INVERSION_STYLERES, pictures[1], NULL, &error);
+    g_assert_cmpmem(pictures[0], LARGE_PIXELS, pictures[1], LARGE_PIXELS);
+    g_assert_true(lk_net_restore(plain, saved, &error));
+    lk_net_generate(plain, code, NULL, LK_INVERSION_STYLERES, pictures[2], NULL, &error);
+    g_assert_cmpmem(pictures[0], LARGE_PIXELS, pictures[2], LARGE_PIXELS);
+    lk_net_free(fixture.net);
+}
+
+/* Cancelled anywhere there is no photo to edit, and the next inversion is right. */
+static void test_refined_cancelled(void)
+{
+    Fixture fixture = {.net = large_net(1, LK_F32)};
+    float w_plus[LARGE_ROWS * W_DIM];
+    guint8 expected[LARGE_PIXELS], picture[LARGE_PIXELS];
+    guint cancelled = 0;
+
+    for (guint round = 0; round < 12; round++) {
+        g_autoptr(GCancellable) cancellable = g_cancellable_new();
+        g_autoptr(GError) error = NULL;
+        GThread *thread;
+        set_crop(&fixture, 0);
+        g_assert_true(lk_net_invert(fixture.net, fixture.crop, w_plus, NULL, &error));
+        lk_net_generate(fixture.net, w_plus, NULL, LK_INVERSION_STYLERES, round ? picture : expected, NULL,
+                        &error);
+        g_assert_no_error(error);
+        if (round > 0)
+            g_assert_cmpmem(picture, LARGE_PIXELS, expected, LARGE_PIXELS);
+        set_crop(&fixture, 1 + round);
+        thread = g_thread_new("cancel", cancel_soon, cancellable);
+        if (!lk_net_invert(fixture.net, fixture.crop, w_plus, cancellable, &error)) {
+            cancelled++;
+            g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+            g_clear_error(&error);
+            g_assert_false(
+                lk_net_generate(fixture.net, w_plus, NULL, LK_INVERSION_STYLERES, picture, NULL, &error));
+            g_assert_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID);
+        }
+        g_thread_join(thread);
+    }
+    g_test_message("%u of 12 were cancelled", cancelled);
+    lk_net_free(fixture.net);
+}
+
+/* In half precision it ends near what single precision finds. */
+static void test_refined_half(void)
+{
+    g_autoptr(GError) error = NULL;
+    guint8 crop[PIXELS];
+    float w_plus[LARGE_ROWS * W_DIM];
+    double difference = 0, size = 0;
+    float *features[2] = {NULL, NULL};
+    gsize n = 0;
+
+    if (!lk_gpu_info(gpu)->half_storage) {
+        g_test_skip("this device has no half-precision storage");
+        return;
+    }
+    for (guint i = 0; i < PIXELS; i++)
+        crop[i] = (guint8)(128 + 60 * sin(i * 0.01));
+    for (guint half = 0; half < 2; half++) {
+        g_autoptr(LkNet) net = large_net(1, half ? LK_F16 : LK_F32);
+        g_autoptr(LkInversion) inversion = NULL;
+        g_assert_true(lk_net_invert(net, crop, w_plus, NULL, &error));
+        inversion = lk_net_save(net, &error);
+        g_assert_no_error(error);
+        features[half] = lk_inversion_features(inversion, LK_F32);
+        n = (gsize)inversion->c * inversion->h * inversion->w;
+    }
+    for (gsize i = 0; i < n; i++) {
+        const double a = (double)features[0][i], b = (double)features[1][i];
+        difference += (a - b) * (a - b);
+        size += a * a;
+    }
+    g_assert_cmpfloat(sqrt(difference / size), <, 2e-2);
+    for (guint half = 0; half < 2; half++)
+        g_free(features[half]);
+}
+
+/* ---- cancelled ---- */
 
 /* Cancelled wherever it happens to be, the next run is right. */
 static void test_cancelled_within(Fixture *fixture, gconstpointer data)
@@ -857,6 +1046,9 @@ int main(int argc, char **argv)
     g_test_add("/net/motion", Fixture, NULL, motion_init, test_motion, fixture_clear);
     g_test_add_func("/net/restored", test_restored);
     g_test_add_func("/net/restored-half", test_restored_half);
+    g_test_add_func("/net/refined", test_refined);
+    g_test_add_func("/net/refined-half", test_refined_half);
+    g_test_add_func("/net/refined-cancelled", test_refined_cancelled);
     g_test_add_func("/net/kept-encoder", test_kept_encoder);
     g_test_add_func("/net/damaged-encoder", test_damaged_encoder);
     g_test_add_func("/net/no-room", test_no_room);

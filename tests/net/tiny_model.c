@@ -272,7 +272,10 @@ char *lk_tiny_model_config(const LkTinyOptions *given)
     g_string_append(json, "],\"heads\":[");
     for (guint i = 0; i < num_ws; i++)
         g_string_append_printf(json, "%s\"%s\"", i ? "," : "", head_source(i));
-    g_string_append(json, "]}}");
+    g_string_append(json, "]}");
+    if (options.refinements)
+        g_string_append_printf(json, ",\"refinements\":%u", options.refinements);
+    g_string_append_c(json, '}');
     return g_string_free(json, FALSE);
 }
 

@@ -11,6 +11,7 @@ typedef struct {
     guint w_dim;      /* 0: 24; the input is 32 x 32, embed_res 8 */
     gboolean noise;
     gboolean projection; /* gate_channels that make E2's first units project */
+    guint refinements;
     guint seed;
     const char *config; /* instead of the right one, for tests of the reader */
     const char *directions;

@@ -34,6 +34,8 @@ def check_model(model):
         raise ValueError("encoder.groups must have four groups")
     if model.get("motion_channels") and model["channels"].get(str(embed), 0) % MOTION_PHASES ** 2:
         raise ValueError(f"with motion_channels, channels at embed_res must be a multiple of {MOTION_PHASES ** 2}")
+    if model.get("refinements") and resolution < model["input"]:
+        raise ValueError("with refinements, resolution must be at least input")
     missing = [str(4 << k) for k in range(int(math.log2(resolution)) - 1) if str(4 << k) not in model["channels"]]
     if missing:
         raise ValueError(f"channels lacks resolution {missing[0]}")

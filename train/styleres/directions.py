@@ -136,12 +136,12 @@ class Trial:
     @torch.no_grad()
     def picture(self, offset):
         """Everyone with w+ + offset (rows x w_dim)."""
-        w_plus = self.people.w_plus
+        inversion = self.people.inversion
         try:
-            self.people.w_plus = w_plus + torch.from_numpy(offset).float()
+            self.people.inversion = inversion._replace(w_plus=inversion.w_plus + torch.from_numpy(offset).float())
             return self.people.picture([0.0] * len(self.model.edits))
         finally:
-            self.people.w_plus = w_plus
+            self.people.inversion = inversion
 
     def at(self, offset):
         """-> pictures, similarity with the photo (median), median change of every reading."""

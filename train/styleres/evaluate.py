@@ -44,16 +44,12 @@ class Portraits:
 
     def __init__(self, model, pictures, stop=None):
         self.model, self.stop = model, stop
-        self.w_plus, enc_feat = model.encode(network_input(pictures, model.config["input"]))
-        self.before = model.synthesis.low(self.w_plus)[0]
-        self.residual = model.residual(enc_feat, self.before)
+        self.inversion = model.invert(network_input(pictures, model.config["input"]), stop)
 
     def picture(self, values, use_residual=True):
-        w_plus = self.model.edit(self.w_plus, torch.tensor([values]).expand(len(self.w_plus), -1))
-        feats, rgb = self.model.synthesis.low(w_plus)
-        if use_residual:
-            feats, _ = self.model.fuse(feats, self.residual, self.model.motion(self.before, feats))
-        picture = self.model.synthesis.high(feats, rgb, w_plus, self.stop)
+        w_plus = self.inversion.w_plus
+        w_plus = self.model.edit(w_plus, torch.tensor([values]).expand(len(w_plus), -1))
+        picture = self.model.decode(w_plus, self.inversion, self.stop)[0] if use_residual else self.model.synthesis(w_plus, self.stop)
         while picture.shape[2] < self.model.config["resolution"]:
             picture = upsample_rgb(picture)
         return to_bytes(picture)

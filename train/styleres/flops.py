@@ -59,7 +59,10 @@ def count(model):
     result["e2"] = counter.take()
     synthesis.high(fused, rgb, w_plus)
     result["g_high"] = counter.take()
+    model.e4e.features(torch.zeros(1, 3, side, side), 2)
+    features = counter.take()
     counter.close()
-    result["inversion"] = round(result["e0"] + result["g_low"] + result["e1"], 3)
     result["slider_step"] = round(result["g_low"] + result["e2"] + result["g_high"], 3)
+    result["refinements"] = round(model.config.get("refinements", 0) * (result["slider_step"] + features + result["e1"]), 3)
+    result["inversion"] = round(result["e0"] + result["g_low"] + result["e1"] + result["refinements"], 3)
     return result

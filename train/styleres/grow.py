@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from . import config as configuration
 from .engine import HERE, Processes
@@ -37,11 +38,10 @@ class Cuts:
     @staticmethod
     @torch.no_grad()
     def _features(model, pictures):
-        synthesis = model.synthesis
-        w_plus, enc_feat = model.encode(network_input(pictures, model.config["input"]))
-        feats, rgb = synthesis.low(w_plus)
-        fused, _ = model.fuse(feats, model.residual(enc_feat, feats), model.motion(feats, feats))
-        x, rgb = synthesis.features_at(fused, rgb, w_plus, model.config["resolution"] // 2)
+        side = model.config["resolution"] // 2
+        w_plus, residual, feats, rgb = model.invert(network_input(pictures, model.config["input"]))
+        fused, _ = model.fuse(feats, residual, model.motion(feats, feats))
+        x, rgb = model.synthesis.features_at(fused, rgb, w_plus, side)
         return x.half(), rgb.half(), w_plus
 
     def batch(self, rng, count, side):
@@ -82,6 +82,8 @@ def train_block(model, cuts, settings, loss, processes, minutes=None, steps=None
                                             settings["crop"])
         output = model.synthesis.last_block(x.contiguous(memory_format=torch.channels_last), rgb, w_plus)
         total = picture_loss(cuts.inner(output), cuts.inner(target), weights, loss).mean()
+        smaller = F.avg_pool2d(output, 2) - rgb
+        total = total + settings["consistent"] * cuts.inner(F.interpolate(smaller, scale_factor=2)).abs().mean()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         with torch.no_grad():

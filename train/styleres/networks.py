@@ -5,6 +5,7 @@ Every size comes from a model configuration (see config.py); the parameter names
 that a state dict of `StyleRes` is the content of a model file. Tensors are N x C x H x W, pictures are in -1..1.
 """
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -137,14 +138,18 @@ class Encoder(nn.Module):
             StyleHead(width, int(math.log2(config["input"] // self.SIDE_DIVISOR[source])), config["w_dim"])
             for source in self.heads])
 
-    def forward(self, x, rows=None):
+    def features(self, x, groups=4):
+        """Outputs of the groups from the second on; `groups`: how many to compute."""
         x = self.input_layer(x)
         taps = []
-        for index, unit in enumerate(self.body):
+        for index, unit in enumerate(self.body[:self.group_ends[groups - 1] + 1]):
             x = unit(x)
             if index in self.group_ends[1:]:
                 taps.append(x)
-        c1, c2, c3 = taps
+        return taps
+
+    def forward(self, x, rows=None):
+        c1, c2, c3 = self.features(x)
         sources = {"c3": c3}
         sources["p2"] = upsample_bilinear(c3, c2.shape[2:]) + self.latlayer1(c2)
         if "p1" in self.heads[:rows]:
@@ -424,6 +429,18 @@ class Generator(nn.Module):
         self.synthesis = Synthesis(config)
 
 
+class Inversion(NamedTuple):
+    """What StyleRes.invert finds in photos."""
+    w_plus: torch.Tensor
+    residual: torch.Tensor      # R
+    feats: torch.Tensor         # F, and
+    rgb: torch.Tensor           # the picture so far, see Synthesis.low
+
+    def of(self, photos):
+        """Only these of the photos (a slice or indices)."""
+        return Inversion(*(part[photos] for part in self))
+
+
 class StyleRes(nn.Module):
     """All networks of one model. `direction` holds one rows x w_dim tensor per edit, in units of the edit's own delta."""
 
@@ -502,13 +519,25 @@ class StyleRes(nn.Module):
         added = gate * delta
         return feats + added, added
 
-    def forward(self, x, deltas, use_residual=True, stop=None):
-        """Photo and edits -> edited picture: the whole path, for evaluation."""
-        rows = None if stop is None else self.rows_for(stop)
-        w_plus, enc_feat = self.encode(x, rows)
-        feats, _ = self.synthesis.low(w_plus)
-        edited = self.edit(w_plus, deltas)
-        feats_edited, rgb = self.synthesis.low(edited)
-        if use_residual:
-            feats_edited, _ = self.fuse(feats_edited, self.residual(enc_feat, feats), self.motion(feats, feats_edited))
-        return self.synthesis.high(feats_edited, rgb, edited, stop)
+    def invert(self, x, side=None):
+        """Crops of side config["input"] -> Inversion, for pictures of `side` (None: full resolution). With config["refinements"]
+        (not for pictures smaller than the input) enc_feat is corrected so often: by what E0 finds less of in the inversion than in
+        the photo."""
+        w_plus, enc_feat = self.encode(x, side and self.rows_for(side))
+        feats, rgb = self.synthesis.low(w_plus)
+        inversion = Inversion(w_plus, self.residual(enc_feat, feats), feats, rgb)
+        refined, size = enc_feat, self.config["input"]
+        if side and side < size:
+            return inversion
+        for _ in range(self.config.get("refinements", 0)):
+            picture = self.decode(w_plus, inversion, side, (feats, rgb))[0].clamp(-1, 1)
+            picture = F.avg_pool2d(picture, picture.shape[2] // size)
+            refined = refined + enc_feat - self.e4e.features(picture, 2)[0]
+            inversion = inversion._replace(residual=self.residual(refined, feats))
+        return inversion
+
+    def decode(self, w_plus, inversion, side=None, low=None):
+        """w+ and a photo's residual features -> picture, and the features that were added. low: Synthesis.low(w_plus), if known."""
+        feats, rgb = low or self.synthesis.low(w_plus)
+        fused, added = self.fuse(feats, inversion.residual, self.motion(inversion.feats, feats))
+        return self.synthesis.high(fused, rgb, w_plus, side), added

@@ -25,21 +25,16 @@ class Paths:
 
     def __init__(self, model, side):
         self.model, self.side = model, side
-        self.rows = model.rows_for(side)
 
     def invert(self, photo):
-        """-> w+, residual features, and what G computes of w+ before them."""
-        w_plus, enc_feat = self.model.encode(resized(photo, self.model.config["input"]), self.rows)
-        low = self.model.synthesis.low(w_plus)
-        return w_plus, self.model.residual(enc_feat, low[0]), low
+        """Photos of any side -> Inversion."""
+        return self.model.invert(resized(photo, self.model.config["input"]), self.side)
 
-    def decode(self, w_plus, residual, before, low=None):
-        """before: F of the photo -> picture, and the features that were added."""
-        feats, rgb = low or self.model.synthesis.low(w_plus)
-        fused, added = self.model.fuse(feats, residual, self.model.motion(before, feats))
-        return self.model.synthesis.high(fused, rgb, w_plus, self.side), added
+    def decode(self, w_plus, inversion, low=None):
+        """-> picture, and the features that were added, see StyleRes.decode."""
+        return self.model.decode(w_plus, inversion, self.side, low)
 
     def undo(self, edited, undo):
         """Second half of cycle translation: encodes an edited picture anew and takes back the edit of its w+ -> like decode."""
-        w_plus, residual, (before, _) = self.invert(edited)
-        return self.decode(undo(w_plus), residual, before)
+        inversion = self.invert(edited)
+        return self.decode(undo(inversion.w_plus), inversion)

@@ -74,18 +74,20 @@ class Residual(AdversarialStage):
         settings, edits = self.settings, 0
         if settings["cycle"]:       # which share of the photos is edited; a fraction of a photo by chance
             edits = min(len(pictures), math.floor(len(pictures) * settings["edited"] + float(torch.rand(()))))
-        w_plus, residual, low = self.paths.invert(pictures)
+        inversion = self.paths.invert(pictures)
         kept = len(pictures) - edits
         outputs, targets, invented, added = [], [], [], []
         if kept:
-            output, extra = self.paths.decode(w_plus[:kept], residual[:kept], low[0][:kept], tuple(part[:kept] for part in low))
+            first = inversion.of(slice(kept))
+            output, extra = self.paths.decode(first.w_plus, first, (first.feats, first.rgb))
             outputs.append(output), targets.append(pictures[:kept]), invented.append(output), added.append(extra)
         if edits:
             smallest, largest = settings["strength"]
             strength = smallest + (largest - smallest) * torch.rand(edits, 1, 1, device=pictures.device)
+            second = inversion.of(slice(kept, None))
             with torch.no_grad():
-                w_random = w_plus.roll(1, 0)[kept:] if settings["codes"] == "photos" else self.random_w(edits)[:, None]
-            edited, extra = self.paths.decode(towards(w_plus[kept:], w_random, strength), residual[kept:], low[0][kept:])
+                w_random = inversion.w_plus.roll(1, 0)[kept:] if settings["codes"] == "photos" else self.random_w(edits)[:, None]
+            edited, extra = self.paths.decode(towards(second.w_plus, w_random, strength), second)
             returned, extra_back = self.paths.undo(edited, lambda w: back(w, w_random, strength))
             outputs.append(returned), targets.append(pictures[kept:]), invented.append(edited)
             added += [extra, extra_back]

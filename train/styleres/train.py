@@ -47,15 +47,12 @@ class Losses(nn.Module):
         critic: the network that the pictures must please.
         -> loss, {term: value}, (the last edit of every photo, what it should be)"""
         model, synthesis, side = self.model, self.model.synthesis, self.side
-        count, targets = photo.shape[0], target.shape[0] // photo.shape[0]
-        w_plus, enc_feat = model.encode(photo, model.rows_for(side))
-        edited = model.edit(w_plus.repeat_interleave(targets, 0), delta)
-        feats, rgb = synthesis.low(torch.cat([w_plus, edited]))
-        own = feats[:count].repeat_interleave(targets, 0)
-        residual = model.residual(enc_feat, feats[:count])
-        feats, rgb = feats[count:], rgb[count:]
-        motion = model.motion(own, feats)
-        fused, added = model.fuse(feats, residual.repeat_interleave(targets, 0), motion)
+        targets = target.shape[0] // photo.shape[0]
+        inversion = model.invert(photo, side)
+        edited = model.edit(inversion.w_plus.repeat_interleave(targets, 0), delta)
+        feats, rgb = synthesis.low(edited)
+        motion = model.motion(inversion.feats.repeat_interleave(targets, 0), feats)
+        fused, added = model.fuse(feats, inversion.residual.repeat_interleave(targets, 0), motion)
         pictures = synthesis.high(fused, rgb, edited, side)
         coarse = synthesis.high(feats, rgb, edited, side // 2)
         target, before = shrink(target, side), shrink(photo, side).repeat_interleave(targets, 0)

@@ -19,7 +19,7 @@ import tiny  # noqa: E402
 from heads import assets  # noqa: E402
 from styleres import attributes, blind, directions, evaluate, export, identity, judge_training, measures, perceptual, report, trunk  # noqa: E402
 from styleres.judges import Attributes, Identity, Perceptual  # noqa: E402
-from styleres.networks import StyleRes  # noqa: E402
+from styleres.networks import Inversion, StyleRes  # noqa: E402
 
 SMALL = {"widths": [4, 8, 8], "strides": [2, 2, 2]}
 SETTINGS = {"perceptual": SMALL, "identity": dict(SMALL, length=8),
@@ -250,8 +250,8 @@ class EvaluationTest(JudgeTest):
             shown = [evaluate.Portraits(model.eval(), pictures) for model in (first, other)]
             self.assertTrue(np.array_equal(*(people.picture([2.0], use_residual=False) for people in shown)))
             self.assertFalse(np.array_equal(*(people.picture([2.0]) for people in shown)))
-            plain = other.synthesis.low(shown[1].w_plus)[0]
-            self.assertTrue(torch.equal(other.fuse(plain, shown[1].residual, None)[0], plain + shown[1].residual))
+            inversion = shown[1].inversion
+            self.assertTrue(torch.equal(other.fuse(inversion.feats, inversion.residual, None)[0], inversion.feats + inversion.residual))
 
 
 class BlindTest(JudgeTest):
@@ -338,10 +338,10 @@ class DirectionTest(JudgeTest):
                 return {"age": pictures[:, 0, 0, 0].astype(float)}
 
         class People:
-            w_plus = torch.zeros(3, 1, 1)
+            inversion = Inversion(torch.zeros(3, 1, 1), None, None, None)
 
             def picture(self, values):
-                value = 128 + 10 * self.w_plus[:, 0, 0].numpy()
+                value = 128 + 10 * self.inversion.w_plus[:, 0, 0].numpy()
                 return np.tile(value[:, None, None, None].astype(np.uint8), (1, 2, 2, 3))
 
         trial = directions.Trial.__new__(directions.Trial)

@@ -3,6 +3,7 @@
 import sys
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +11,10 @@ import torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import golden  # noqa: E402
+import tiny  # noqa: E402
 from styleres import networks  # noqa: E402
 from styleres.evaluate import to_bytes  # noqa: E402
+from styleres.networks import Encoder, StyleRes  # noqa: E402
 
 MODIFY = "generator_smooth/synthesis.b64.modify_feature_"
 
@@ -117,6 +120,41 @@ class GoldenTest(NetworkTest):
         x, y = golden.load("to8bit", "x", "y")
         got = torch.from_numpy(to_bytes(x.view(1, 1, 64, 64).expand(1, 3, 64, 64).clone()))
         self.assertTrue(torch.equal(got[0, :, :, 0].flatten(), y))
+
+
+class RefinementTest(NetworkTest):
+    def model(self, times):
+        torch.manual_seed(1)
+        config = dict(tiny.MODEL, refinements=times, resolution=64, num_ws=10, channels=dict(tiny.MODEL["channels"], **{"64": 8}),
+                      encoder=dict(tiny.MODEL["encoder"], heads=["c3", "p2"] * 5))
+        return StyleRes(config, ["age"]).eval()
+
+    def test_what_the_picture_lacks_is_added(self):
+        photo, model, refined = torch.rand(2, 3, 32, 32) * 2 - 1, self.model(0), self.model(2)
+        plain = model.invert(photo)
+        w_plus, enc_feat = model.encode(photo)
+        feats, _ = model.synthesis.low(w_plus)
+        features, residual = enc_feat, plain.residual
+        self.assertTrue(torch.equal(residual, model.residual(enc_feat, feats)))
+        for _ in range(2):
+            picture = model.decode(w_plus, plain._replace(residual=residual))[0].clamp(-1, 1)
+            means = picture.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
+            features = features + enc_feat - model.encode(means)[1]
+            residual = model.residual(features, feats)
+        inversion = refined.invert(photo)
+        self.assertTrue(torch.allclose(inversion.residual, residual, atol=1e-5))
+        self.assertFalse(torch.allclose(inversion.residual, plain.residual, atol=1e-3))
+        self.assertTrue(torch.equal(inversion.w_plus, w_plus))
+
+    def test_nothing_is_lacking(self):
+        model, photo = self.model(1), torch.rand(1, 3, 32, 32)
+        with mock.patch.object(model.e4e, "features", lambda _, groups=4: Encoder.features(model.e4e, photo, groups)):
+            self.assertTrue(torch.allclose(model.invert(photo).residual, self.model(0).invert(photo).residual, atol=1e-6))
+
+    def test_not_for_small_pictures(self):
+        model, photo = self.model(1), torch.rand(1, 3, 32, 32)
+        self.assertTrue(torch.equal(model.invert(photo, 16).residual, self.model(0).invert(photo, 16).residual))
+        self.assertFalse(torch.equal(model.invert(photo, 32).residual, self.model(0).invert(photo, 32).residual))
 
 
 class DefinitionTest(NetworkTest):
