@@ -31,7 +31,6 @@ from .fastconv import Adam
 from .losses import face_weights, picture_loss
 from .networks import StyleRes, moved
 from .objectives import load_judge
-from .paths import Paths
 
 
 class Losses(nn.Module):
@@ -64,11 +63,11 @@ class Losses(nn.Module):
         total = (importance * (real + self.loss["w_only"] * w_only)).mean()
         total = total + self.loss["residual"] * added.abs().mean()
         last = slice(targets - 1, None, targets)    # never the photo itself
-        cycle = self.cycle(photo, pictures, delta, targets)
-        total = total + self.loss["cycle"] * cycle
+        cycle, missed = self.cycle(photo, pictures, delta, motion, targets)
+        total = total + self.loss["cycle"] * cycle + self.loss["motion_cycle"] * missed
         edits, others = is_edit.sum().clamp(min=1), (1 - is_edit).sum().clamp(min=1)
         parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
-                 "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle}
+                 "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle, "missed": missed}
         if motion is not None:
             parts["motion"] = self.motion_loss(before, target, motion, delta).mean()
             total = total + self.loss["motion"] * parts["motion"]
@@ -92,15 +91,23 @@ class Losses(nn.Module):
         rough = across.abs().mean((1, 2, 3)) + down.abs().mean((1, 2, 3))
         return shape * unlike + (1 - shape) * motion.abs().mean((1, 2, 3)) + 0.1 * rough
 
-    def cycle(self, photo, pictures, delta, targets):
+    def cycle(self, photo, pictures, delta, motion, targets):
         """The last edit of every photo, encoded anew and with the edit undone, must give the photo; the inversion, where that is among
-        the targets (then it is the first), too."""
-        if not self.loss["cycle"] or self.side < self.model.config["input"]:
-            return photo.new_zeros(())
+        the targets (then it is the first), too. -> how much the pictures differ, and by how much (cells) the way there and the way
+        back together miss where they started."""
+        model, missed = self.model, photo.new_zeros(())
+        if not self.loss["cycle"] or self.side < model.config["input"]:
+            return missed, missed
         first = torch.arange(0, len(delta), targets, device=photo.device)
         chosen = torch.cat([first + targets - 1, first[(delta[first] == 0).all(1)]])
-        returned, _ = Paths(self.model, self.side).undo(pictures[chosen], lambda w_plus: self.model.edit(w_plus, -delta[chosen]))
-        return picture_loss(returned, shrink(photo, self.side)[chosen // targets], self.weights, self.loss).mean()
+        inversion = model.invert(pictures[chosen], self.side)
+        w_plus = model.edit(inversion.w_plus, -delta[chosen])
+        low = model.synthesis.low(w_plus)
+        returned, _ = model.decode(w_plus, inversion, self.side, low)
+        back = model.motion(inversion.feats, low[0])
+        if back is not None:
+            missed = (back + moved(motion[chosen], back)).abs().mean()
+        return picture_loss(returned, shrink(photo, self.side)[chosen // targets], self.weights, self.loss).mean(), missed
 
     @torch.no_grad()
     def balance(self, photo, target, weights):

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -109,11 +110,20 @@ class RunTest(TrainingTest):
         losses = Losses(StyleRes(tiny.MODEL, ["age", "smile", "pose"]).eval(), dict(tiny.settings()["loss"], cycle=1.0), 32)
         photo, pictures, delta = torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3)
         delta[0] = 0
-        plain = losses.cycle(photo, pictures, delta, 2)
+        motion = torch.zeros(len(delta), 2, 8, 8)
+        plain = losses.cycle(photo, pictures, delta, motion, 2)[0]
         for row, counts in enumerate((True, True, False, True)):
             other = pictures.clone()
             other[row] += 0.5
-            self.assertEqual(not torch.equal(losses.cycle(photo, other, delta, 2), plain), counts, row)
+            self.assertEqual(not torch.equal(losses.cycle(photo, other, delta, motion, 2)[0], plain), counts, row)
+
+    def test_motions_there_and_back_cancel(self):
+        model = StyleRes(tiny.MODEL, ["age", "smile", "pose"]).eval()
+        losses = Losses(model, dict(tiny.settings()["loss"], cycle=1.0), 32)
+        photo, delta, back = torch.rand(2, 3, 32, 32), torch.rand(2, 3), torch.full((2, 2, 8, 8), 0.5)
+        with mock.patch.object(model, "motion", return_value=back):
+            for there, missed in ((-back, 0.0), (0 * back, 0.5), (back, 1.0)):
+                self.assertAlmostEqual(float(losses.cycle(photo, photo, delta, there, 1)[1].detach()), missed, places=6)
 
     def test_motion_follows_edits_of_shape(self):
         losses = Losses(StyleRes(tiny.MODEL, ["age", "smile", "pose"]), dict(tiny.settings()["loss"], motion=1.0), 32)
