@@ -117,6 +117,8 @@ def main():
     processes = Processes()
     settings = configuration.load(options.config, options.set)
     checkpoint = load_checkpoint(options.checkpoint)
+    # Refinements have no weights of their own: as the configuration says, however many there were in training.
+    checkpoint["config"]["model"]["refinements"] = settings["model"]["refinements"]
     model = StyleRes(checkpoint["config"]["model"], list(learned_edits(checkpoint)))
     model.load_state_dict(checkpoint["ema"], strict=False)      # a model file has no counters of BatchNorm
     model.eval().requires_grad_(False)
