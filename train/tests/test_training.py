@@ -308,6 +308,21 @@ class ExportTest(TrainingTest):
         self.assertGreater(float(model.synthesis.b32.torgb.weight.abs().max()), 0.0)
         self.assertEqual(grow.train_block(model, cuts, settings["grow"], settings["loss"], processes, steps=3), 3)
 
+    def test_last_block_keeps_the_picture_before_it(self):
+        settings, changes = tiny.settings(), []
+        for consistent in (0.0, 20.0):
+            torch.manual_seed(1)
+            model = StyleRes(tiny.MODEL, ["age"]).eval().requires_grad_(False)
+            for parameter in grow.block_parameters(model):
+                parameter.requires_grad_(True)
+            settings["grow"].update(batch=2, crop=16, consistent=consistent)
+            cuts = grow.Cuts(model, self.folder)
+            grow.train_block(model, cuts, settings["grow"], settings["loss"], Processes(), steps=150)
+            x, rgb, codes, _ = cuts.batch(np.random.default_rng(1), 4, 16)
+            with torch.no_grad():
+                changes.append(float((torch.nn.functional.avg_pool2d(model.synthesis.last_block(x, rgb, codes), 2) - rgb).abs().mean()))
+        self.assertLess(changes[1], 0.7 * changes[0])
+
 
 if __name__ == "__main__":
     unittest.main()
