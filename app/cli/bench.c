@@ -82,8 +82,9 @@ static gboolean measure_inversion(Bench *bench, CliMeasure *measure, GError **er
         const double resumed = now();
         if (!generate(bench, error))
             return FALSE;
-        cli_measure_add_run(measure, inverted - begin + now() - resumed);
+        const double shown = now();
         cli_measure_add_stages(measure, net);
+        cli_measure_add_run(measure, inverted - begin + shown - resumed);
     }
     return TRUE;
 }
@@ -103,8 +104,9 @@ static gboolean measure_slider(Bench *bench, guint slider, CliMeasure *measure, 
         const double begin = now();
         if (!generate(bench, error))
             return FALSE;
-        cli_measure_add_run(measure, now() - begin);
+        const double end = now();
         cli_measure_add_stages(measure, lk_editor_net(bench->editor));
+        cli_measure_add_run(measure, end - begin);
     }
     bench->values[slider] = neutral;
     return generate(bench, error);
@@ -125,8 +127,9 @@ static gboolean measure_last_row(Bench *bench, CliMeasure *measure, GError **err
         const double begin = now();
         if (!lk_net_generate(net, w_plus, NULL, bench->options->inversion, pixels, cli_cancellable(), error))
             return FALSE;
-        cli_measure_add_run(measure, now() - begin);
+        const double end = now();
         cli_measure_add_stages(measure, net);
+        cli_measure_add_run(measure, end - begin);
     }
     return TRUE;
 }

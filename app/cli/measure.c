@@ -38,18 +38,17 @@ void cli_measure_add_run(CliMeasure *measure, double seconds)
     g_array_append_val(measure->seconds, seconds);
 }
 
-static CliStageTimes *find_stage(CliMeasure *measure, const LkStageRun *run)
+static CliStageTimes *find_stage(CliMeasure *measure, const char *name)
 {
     CliStageTimes *stage;
 
     for (guint i = 0; i < measure->stages->len; i++) {
         stage = g_ptr_array_index(measure->stages, i);
-        if (strcmp(stage->name, run->name) == 0)
+        if (strcmp(stage->name, name) == 0)
             return stage;
     }
     stage = g_new0(CliStageTimes, 1);
-    stage->name = g_strdup(run->name);
-    stage->flops = run->flops;
+    stage->name = g_strdup(name);
     stage->seconds = g_array_new(FALSE, FALSE, sizeof(double));
     g_ptr_array_add(measure->stages, stage);
     return stage;
@@ -57,11 +56,21 @@ static CliStageTimes *find_stage(CliMeasure *measure, const LkStageRun *run)
 
 void cli_measure_add_stages(CliMeasure *measure, const LkNet *net)
 {
+    const guint run = measure->seconds->len;
     gsize n;
-    const LkStageRun *runs = lk_net_last_run(net, &n);
+    const LkStageRun *ran = lk_net_last_run(net, &n);
 
-    for (gsize i = 0; i < n; i++)
-        g_array_append_val(find_stage(measure, &runs[i])->seconds, runs[i].seconds);
+    for (gsize i = 0; i < n; i++) {
+        CliStageTimes *stage = find_stage(measure, ran[i].name);
+        GArray *seconds = stage->seconds;
+        if (seconds->len > 0 && stage->last_run == run)
+            g_array_index(seconds, double, seconds->len - 1) += ran[i].seconds;
+        else
+            g_array_append_val(seconds, ran[i].seconds);
+        if (seconds->len == 1)
+            stage->flops += ran[i].flops;
+        stage->last_run = run;
+    }
 }
 
 guint64 cli_measure_flops(const CliMeasure *measure)

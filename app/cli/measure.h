@@ -10,8 +10,9 @@ G_BEGIN_DECLS
 
 typedef struct {
     char *name;
-    guint64 flops;
+    guint64 flops;   /* of one run */
     GArray *seconds; /* double, one per run */
+    guint last_run;  /* which run the last of them is from, counted from 0 */
 } CliStageTimes;
 
 typedef struct {
@@ -22,10 +23,11 @@ typedef struct {
 
 CliMeasure *cli_measure_new(const char *name);
 void cli_measure_free(CliMeasure *measure);
+/* What the net ran last is part of the run that the next cli_measure_add_run ends. A stage that ran twice in it adds up. */
+void cli_measure_add_stages(CliMeasure *measure, const LkNet *net);
 void cli_measure_add_run(CliMeasure *measure, double seconds);
-void cli_measure_add_stages(CliMeasure *measure, const LkNet *net); /* of the net's last run */
-guint64 cli_measure_flops(const CliMeasure *measure);               /* of one run */
-double cli_measure_device_seconds(const CliMeasure *measure);       /* sum of the stages' medians */
+guint64 cli_measure_flops(const CliMeasure *measure);         /* of one run */
+double cli_measure_device_seconds(const CliMeasure *measure); /* sum of the stages' medians */
 double cli_median(const GArray *seconds);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CliMeasure, cli_measure_free)
