@@ -32,7 +32,9 @@ once "$data/age.npz" $python -m portraits age "$data" &
 all
 
 # The model before did not look at its inversions again. It learns to with one refinement, which takes less time than the two of now.
+# Its slider of pose is read with its own `full`.
 pairs=(--set model.refinements=1 --data "$data" --renders "$renders" --init "$work/former.safetensors" --set train.freeze_norm_from=0.0
+  --set 'edits.pose={label="Pose",full=0.8,safe=[-3.0,3.0]}'
   --set 'train.favour=[1.2,4.0,2.0,0.7]' --set 'train.mix={render=2,portrait=2}' --set loss.edit=2.5
   --set 'train.stages=[[0.0,128]]' --set train.decay_from=0.25 --set train.learning_rate=1.2e-3 --set train.warmup=60
   --set loss.cycle=4.0 --set loss.motion_cycle=8.0 --set loss.motion=1.0
