@@ -347,7 +347,7 @@ char *lk_config_to_json(const LkConfig *config)
 
     json_builder_begin_object(builder);
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        if (sizes[i].value == 0) /* the last two */
+        if (sizes[i].value == 0) /* motion_channels, refinements: as if left out */
             continue;
         json_builder_set_member_name(builder, sizes[i].key);
         json_builder_add_int_value(builder, sizes[i].value);

@@ -22,7 +22,7 @@ LkInversion *lk_inversion_copy(const LkInversion *inversion)
     return copy;
 }
 
-gsize lk_inversion_bytes(LkType type, gsize n)
+gsize lk_numbers_bytes(LkType type, gsize n)
 {
     return (n * lk_type_size(type) + 3) / 4 * 4;
 }
@@ -42,6 +42,17 @@ static void set(gpointer numbers, LkType type, gsize i, float value)
         ((guint16 *)numbers)[i] = lk_f16_from_float(value);
 }
 
+gpointer lk_numbers_convert(gconstpointer numbers, LkType from, LkType to, gsize n)
+{
+    gpointer converted = g_malloc0(lk_numbers_bytes(to, n));
+
+    if (to == from)
+        return memcpy(converted, numbers, n * lk_type_size(to));
+    for (gsize i = 0; i < n; i++)
+        set(converted, to, i, get(numbers, from, i));
+    return converted;
+}
+
 static gsize n_features(const LkInversion *inversion)
 {
     return (gsize)inversion->c * inversion->h * inversion->w;
@@ -49,15 +60,9 @@ static gsize n_features(const LkInversion *inversion)
 
 gpointer lk_inversion_features(const LkInversion *inversion, LkType type)
 {
-    const gsize n = n_features(inversion);
-    gconstpointer from = g_bytes_get_data(inversion->enc_feat, NULL);
-    gpointer to = g_malloc0(lk_inversion_bytes(type, n));
+    gconstpointer features = g_bytes_get_data(inversion->enc_feat, NULL);
 
-    if (type == inversion->type)
-        return memcpy(to, from, n * lk_type_size(type));
-    for (gsize i = 0; i < n; i++)
-        set(to, type, i, get(from, inversion->type, i));
-    return to;
+    return lk_numbers_convert(features, inversion->type, type, n_features(inversion));
 }
 
 void lk_inversion_add_missing(LkInversion *inversion, const LkInversion *photo, gconstpointer found)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * inversion.h - the numbers of a saved inversion (LkInversion, net.h).
+ * inversion.h - numbers as devices store them, and those of a saved inversion (LkInversion, net.h).
  */
 #pragma once
 
@@ -9,9 +9,12 @@
 G_BEGIN_DECLS
 
 /* The bytes that n numbers of type take on a device, where everything is whole words. */
-gsize lk_inversion_bytes(LkType type, gsize n);
+gsize lk_numbers_bytes(LkType type, gsize n);
 
-/* enc_feat in the given type, lk_inversion_bytes long; free with g_free. */
+/* n numbers in another type (or the same), lk_numbers_bytes long; free with g_free. */
+gpointer lk_numbers_convert(gconstpointer numbers, LkType from, LkType to, gsize n);
+
+/* enc_feat in the given type; as lk_numbers_convert. */
 gpointer lk_inversion_features(const LkInversion *inversion, LkType type);
 
 /* enc_feat += photo's enc_feat - found, found being as many numbers of photo's type. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "net.h"
-#include "f16.h"
 #include "hash.h"
 #include "inversion.h"
 #include "model_private.h"
@@ -201,11 +200,18 @@ static void forget_restored(LkNet *net)
     lk_schedule_take_back(net->schedule);
 }
 
+/* There is nothing to edit. */
+static void forget_photo(LkNet *net)
+{
+    forget_restored(net);
+    lk_schedule_set_input(net->schedule, net->network->crop, 0);
+}
+
 /* ---- inversions that were saved ---- */
 
 static GBytes *read_bytes(const LkTensor *tensor, GError **error)
 {
-    const gsize n = (gsize)tensor->c * tensor->h * tensor->w, room = lk_inversion_bytes(tensor->type, n);
+    const gsize n = (gsize)tensor->c * tensor->h * tensor->w, room = lk_numbers_bytes(tensor->type, n);
     g_autofree guint8 *bytes = g_malloc(room);
 
     if (!lk_arena_read(tensor->arena, tensor->offset, bytes, room, error))
@@ -259,7 +265,7 @@ static gboolean write_inversion(LkNet *net, const LkInversion *inversion, GError
         memcpy(rows + (gsize)i * net->network->row_stride, inversion->w_plus + (gsize)i * inversion->width,
                inversion->width * sizeof(float));
     return lk_arena_write(w_plus.arena, w_plus.offset, rows, lk_tensor_bytes(&w_plus), error) &&
-           lk_arena_write(tensor.arena, tensor.offset, features, lk_inversion_bytes(tensor.type, n), error);
+           lk_arena_write(tensor.arena, tensor.offset, features, lk_numbers_bytes(tensor.type, n), error);
 }
 
 static void give_restored(LkNet *net)
@@ -271,8 +277,7 @@ static void give_restored(LkNet *net)
 /* From here on the photo is what inversion says. */
 static gboolean give_inversion(LkNet *net, const LkInversion *inversion, GError **error)
 {
-    forget_restored(net);
-    lk_schedule_set_input(net->schedule, net->network->crop, 0);
+    forget_photo(net);
     if (!write_inversion(net, inversion, error))
         return FALSE;
     net->restored = lk_inversion_hash(inversion);
@@ -284,15 +289,12 @@ gboolean lk_net_restore(LkNet *net, const LkInversion *inversion, GError **error
 {
     const LkTensor tensor = lk_resident_tensor(net->resident, net->network->enc_feat);
 
-    forget_restored(net);
-    lk_schedule_set_input(net->schedule, net->network->crop, 0);
     begin(net);
-    if (!fits(net, inversion, &tensor)) {
-        g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID,
-                    "the saved inversion has not the model's sizes");
-        return FALSE;
-    }
-    return give_inversion(net, inversion, error);
+    if (fits(net, inversion, &tensor))
+        return give_inversion(net, inversion, error);
+    forget_photo(net);
+    g_set_error(error, LK_GPU_ERROR, LK_GPU_ERROR_INVALID, "the saved inversion has not the model's sizes");
+    return FALSE;
 }
 
 /* ---- pictures ---- */
@@ -422,8 +424,7 @@ gboolean lk_net_invert(LkNet *net, const guint8 *rgba, float *w_plus, GCancellab
         return TRUE;
     }
     /* A photo whose code the caller does not have must not be edited. */
-    forget_restored(net);
-    lk_schedule_set_input(net->schedule, net->network->crop, 0);
+    forget_photo(net);
     return FALSE;
 }
 
@@ -454,16 +455,10 @@ const char *const *lk_net_stage_names(const LkNet *net)
 
 static float *read_floats(const LkTensor *tensor, GError **error)
 {
-    gsize n = (gsize)tensor->c * tensor->h * tensor->w, size = (lk_tensor_bytes(tensor) + 3) / 4 * 4;
-    g_autofree float *values = g_new(float, n);
-    g_autofree guint16 *halves = tensor->type == LK_F16 ? g_malloc(size) : NULL;
+    g_autoptr(GBytes) bytes = read_bytes(tensor, error);
+    const gsize n = (gsize)tensor->c * tensor->h * tensor->w;
 
-    if (!lk_arena_read(tensor->arena, tensor->offset, halves ? (gpointer)halves : (gpointer)values, size,
-                       error))
-        return NULL;
-    for (gsize i = 0; i < n && halves; i++)
-        values[i] = lk_f16_to_float(halves[i]);
-    return g_steal_pointer(&values);
+    return bytes ? lk_numbers_convert(g_bytes_get_data(bytes, NULL), tensor->type, LK_F32, n) : NULL;
 }
 
 static LkValue find_stage(const LkNet *net, const char *stage)

@@ -74,7 +74,8 @@ gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_off
 void lk_net_forget(LkNet *net);
 
 /* The stages that the last call ran, in order; times are the device's. Owned by the net until the next call. Names: of
- * lk_net_invert "image_in", "e0", "heads" (a refinement: once per photo, per edit, "image_in", "e0"); once per photo with residual features "f.b4" ... "f.b64" (generator on the unedited
+ * lk_net_invert "image_in", "e0", "heads", and for each refinement what a picture needs, "image_in", "e0"; once per photo with
+ * residual features "f.b4" ... "f.b64" (generator on the unedited
  * code up to F), "e1.align", "e1.extract", "e2.photo" (the part of E2 that sees only the photo; in a model that moves R
  * "motion.photo", the part of the motion network that does); per edit "b4" ... "b64.conv0" (F'), there "motion", "e2" (F''), "b64.conv1", "b128", ..., "image_out". */
 typedef struct {

@@ -594,7 +594,7 @@ static void test_restored_wrong(Fixture *fixture, gconstpointer data)
     generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, picture, FIRST_STAGES);
 }
 
-/* ---- refinements ---- */
+/* ---- cancelled ---- */
 
 static gpointer cancel_soon(gpointer data)
 {
@@ -602,6 +602,61 @@ static gpointer cancel_soon(gpointer data)
     g_cancellable_cancel(data);
     return NULL;
 }
+
+/* Cancelled wherever it happens to be, the next run is right. */
+static void test_cancelled_within(Fixture *fixture, gconstpointer data)
+{
+    float w_plus[ROWS * W_DIM];
+    guint8 expected[2][PIXELS], picture[PIXELS];
+
+    invert(fixture, CODE_STAGES);
+    memcpy(w_plus, fixture->w_plus, sizeof w_plus);
+    for (guint i = 0; i < 2; i++) {
+        w_plus[0] = (float)i;
+        generate(fixture, w_plus, LK_INVERSION_STYLERES, expected[i], NULL);
+    }
+    for (guint round = 0; round < 10; round++) {
+        g_autoptr(GCancellable) cancellable = g_cancellable_new();
+        g_autoptr(GError) error = NULL;
+        GThread *thread;
+        w_plus[0] = (float)(round % 2);
+        thread = g_thread_new("cancel", cancel_soon, cancellable);
+        if (!lk_net_generate(fixture->net, w_plus, NULL, LK_INVERSION_STYLERES, picture, cancellable, &error))
+            g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+        else
+            g_assert_cmpmem(picture, PIXELS, expected[round % 2], PIXELS);
+        g_thread_join(thread);
+        w_plus[0] = (float)((round / 2) % 2);
+        generate(fixture, w_plus, LK_INVERSION_STYLERES, picture, NULL);
+        g_assert_cmpmem(picture, PIXELS, expected[(round / 2) % 2], PIXELS);
+    }
+}
+
+/* A photo's inversion that is cancelled anywhere leaves the photo before as good as it was, once it is inverted again. */
+static void test_cancelled_inversion(Fixture *fixture, gconstpointer data)
+{
+    guint8 before[PIXELS], after[PIXELS];
+    float code[ROWS * W_DIM];
+
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, before, NULL);
+    for (guint round = 0; round < 10; round++) {
+        g_autoptr(GCancellable) cancellable = g_cancellable_new();
+        g_autoptr(GError) error = NULL;
+        GThread *thread;
+        set_crop(fixture, 1 + round);
+        thread = g_thread_new("cancel", cancel_soon, cancellable);
+        if (!lk_net_invert(fixture->net, fixture->crop, code, cancellable, &error))
+            g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+        g_thread_join(thread);
+        set_crop(fixture, 0);
+        invert(fixture, NULL);
+        generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, after, NULL);
+        g_assert_cmpmem(before, PIXELS, after, PIXELS);
+    }
+}
+
+/* ---- refinements ---- */
 
 enum { LARGE_SIDE = 2 * SIDE, LARGE_ROWS = ROWS + 2, LARGE_PIXELS = 4 * PIXELS };
 
@@ -623,7 +678,7 @@ static LkNet *large_net(guint refinements, LkType storage)
     return net;
 }
 
-/* The next pixels of the encoder's input after a picture: means of four. */
+/* The picture as the encoder reads it: means of four pixels. */
 static void halve_side(const guint8 *picture, guint8 *crop)
 {
     for (guint y = 0; y < SIDE; y++)
@@ -787,61 +842,6 @@ static void test_refined_half(void)
     g_assert_cmpfloat(sqrt(difference / size), <, 2e-2);
     for (guint half = 0; half < 2; half++)
         g_free(features[half]);
-}
-
-/* ---- cancelled ---- */
-
-/* Cancelled wherever it happens to be, the next run is right. */
-static void test_cancelled_within(Fixture *fixture, gconstpointer data)
-{
-    float w_plus[ROWS * W_DIM];
-    guint8 expected[2][PIXELS], picture[PIXELS];
-
-    invert(fixture, CODE_STAGES);
-    memcpy(w_plus, fixture->w_plus, sizeof w_plus);
-    for (guint i = 0; i < 2; i++) {
-        w_plus[0] = (float)i;
-        generate(fixture, w_plus, LK_INVERSION_STYLERES, expected[i], NULL);
-    }
-    for (guint round = 0; round < 10; round++) {
-        g_autoptr(GCancellable) cancellable = g_cancellable_new();
-        g_autoptr(GError) error = NULL;
-        GThread *thread;
-        w_plus[0] = (float)(round % 2);
-        thread = g_thread_new("cancel", cancel_soon, cancellable);
-        if (!lk_net_generate(fixture->net, w_plus, NULL, LK_INVERSION_STYLERES, picture, cancellable, &error))
-            g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-        else
-            g_assert_cmpmem(picture, PIXELS, expected[round % 2], PIXELS);
-        g_thread_join(thread);
-        w_plus[0] = (float)((round / 2) % 2);
-        generate(fixture, w_plus, LK_INVERSION_STYLERES, picture, NULL);
-        g_assert_cmpmem(picture, PIXELS, expected[(round / 2) % 2], PIXELS);
-    }
-}
-
-/* A photo's inversion that is cancelled anywhere leaves the photo before as good as it was, once it is inverted again. */
-static void test_cancelled_inversion(Fixture *fixture, gconstpointer data)
-{
-    guint8 before[PIXELS], after[PIXELS];
-    float code[ROWS * W_DIM];
-
-    invert(fixture, CODE_STAGES);
-    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, before, NULL);
-    for (guint round = 0; round < 10; round++) {
-        g_autoptr(GCancellable) cancellable = g_cancellable_new();
-        g_autoptr(GError) error = NULL;
-        GThread *thread;
-        set_crop(fixture, 1 + round);
-        thread = g_thread_new("cancel", cancel_soon, cancellable);
-        if (!lk_net_invert(fixture->net, fixture->crop, code, cancellable, &error))
-            g_assert_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-        g_thread_join(thread);
-        set_crop(fixture, 0);
-        invert(fixture, NULL);
-        generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, after, NULL);
-        g_assert_cmpmem(before, PIXELS, after, PIXELS);
-    }
 }
 
 /* ---- memory ---- */
