@@ -49,7 +49,7 @@ class Portraits:
     def picture(self, values, use_residual=True):
         w_plus = self.inversion.w_plus
         w_plus = self.model.edit(w_plus, torch.tensor([values]).expand(len(w_plus), -1))
-        picture = self.model.decode(w_plus, self.inversion, self.stop)[0] if use_residual else self.model.synthesis(w_plus, self.stop)
+        picture = self.model.decode(w_plus, self.inversion, self.stop).picture if use_residual else self.model.synthesis(w_plus, self.stop)
         while picture.shape[2] < self.model.config["resolution"]:
             picture = upsample_rgb(picture)
         return to_bytes(picture)

@@ -441,6 +441,13 @@ class Inversion(NamedTuple):
         return Inversion(*(part[photos] for part in self))
 
 
+class Decoded(NamedTuple):
+    """What StyleRes.decode makes of a w+."""
+    picture: torch.Tensor
+    added: torch.Tensor         # to F'
+    motion: torch.Tensor        # of R, see MotionNetwork; None: it stayed
+
+
 class StyleRes(nn.Module):
     """All networks of one model. `direction` holds one rows x w_dim tensor per edit, in units of the edit's own delta."""
 
@@ -530,14 +537,15 @@ class StyleRes(nn.Module):
         if side and side < size:
             return inversion
         for _ in range(self.config.get("refinements", 0)):
-            picture = self.decode(w_plus, inversion, side, (feats, rgb))[0].clamp(-1, 1)
+            picture = self.decode(w_plus, inversion, side, (feats, rgb)).picture.clamp(-1, 1)
             picture = F.avg_pool2d(picture, picture.shape[2] // size)
             refined = refined + enc_feat - self.e4e.features(picture, 2)[0]
             inversion = inversion._replace(residual=self.residual(refined, feats))
         return inversion
 
     def decode(self, w_plus, inversion, side=None, low=None):
-        """w+ and a photo's residual features -> picture, and the features that were added. low: Synthesis.low(w_plus), if known."""
+        """w+ and a photo's residual features -> Decoded. low: Synthesis.low(w_plus), if known."""
         feats, rgb = low or self.synthesis.low(w_plus)
-        fused, added = self.fuse(feats, inversion.residual, self.motion(inversion.feats, feats))
-        return self.synthesis.high(fused, rgb, w_plus, side), added
+        motion = self.motion(inversion.feats, feats)
+        fused, added = self.fuse(feats, inversion.residual, motion)
+        return Decoded(self.synthesis.high(fused, rgb, w_plus, side), added, motion)

@@ -31,7 +31,7 @@ class Paths:
         return self.model.invert(resized(photo, self.model.config["input"]), self.side)
 
     def decode(self, w_plus, inversion, low=None):
-        """-> picture, and the features that were added, see StyleRes.decode."""
+        """-> Decoded."""
         return self.model.decode(w_plus, inversion, self.side, low)
 
     def undo(self, edited, undo):

@@ -79,18 +79,18 @@ class Residual(AdversarialStage):
         outputs, targets, invented, added = [], [], [], []
         if kept:
             first = inversion.of(slice(kept))
-            output, extra = self.paths.decode(first.w_plus, first, (first.feats, first.rgb))
-            outputs.append(output), targets.append(pictures[:kept]), invented.append(output), added.append(extra)
+            output = self.paths.decode(first.w_plus, first, (first.feats, first.rgb))
+            outputs.append(output.picture), targets.append(pictures[:kept]), invented.append(output.picture), added.append(output.added)
         if edits:
             smallest, largest = settings["strength"]
             strength = smallest + (largest - smallest) * torch.rand(edits, 1, 1, device=pictures.device)
             second = inversion.of(slice(kept, None))
             with torch.no_grad():
                 w_random = inversion.w_plus.roll(1, 0)[kept:] if settings["codes"] == "photos" else self.random_w(edits)[:, None]
-            edited, extra = self.paths.decode(towards(second.w_plus, w_random, strength), second)
-            returned, extra_back = self.paths.undo(edited, lambda w: back(w, w_random, strength))
-            outputs.append(returned), targets.append(pictures[kept:]), invented.append(edited)
-            added += [extra, extra_back]
+            edited = self.paths.decode(towards(second.w_plus, w_random, strength), second)
+            returned = self.paths.undo(edited.picture, lambda w: back(w, w_random, strength))
+            outputs.append(returned.picture), targets.append(pictures[kept:]), invented.append(edited.picture)
+            added += [edited.added, returned.added]
         return outputs, targets, invented, added
 
 

@@ -31,6 +31,7 @@ from .fastconv import Adam
 from .losses import face_weights, picture_loss
 from .networks import StyleRes, moved
 from .objectives import load_judge
+from .paths import Paths
 
 
 class Losses(nn.Module):
@@ -95,19 +96,15 @@ class Losses(nn.Module):
         """The last edit of every photo, encoded anew and with the edit undone, must give the photo; the inversion, where that is among
         the targets (then it is the first), too. -> how much the pictures differ, and by how much (cells) the way there and the way
         back together miss where they started."""
-        model, missed = self.model, photo.new_zeros(())
-        if not self.loss["cycle"] or self.side < model.config["input"]:
+        missed = photo.new_zeros(())
+        if not self.loss["cycle"] or self.side < self.model.config["input"]:
             return missed, missed
         first = torch.arange(0, len(delta), targets, device=photo.device)
         chosen = torch.cat([first + targets - 1, first[(delta[first] == 0).all(1)]])
-        inversion = model.invert(pictures[chosen], self.side)
-        w_plus = model.edit(inversion.w_plus, -delta[chosen])
-        low = model.synthesis.low(w_plus)
-        returned, _ = model.decode(w_plus, inversion, self.side, low)
-        back = model.motion(inversion.feats, low[0])
-        if back is not None:
-            missed = (back + moved(motion[chosen], back)).abs().mean()
-        return picture_loss(returned, shrink(photo, self.side)[chosen // targets], self.weights, self.loss).mean(), missed
+        returned = Paths(self.model, self.side).undo(pictures[chosen], lambda w_plus: self.model.edit(w_plus, -delta[chosen]))
+        if returned.motion is not None:
+            missed = (returned.motion + moved(motion[chosen], returned.motion)).abs().mean()
+        return picture_loss(returned.picture, shrink(photo, self.side)[chosen // targets], self.weights, self.loss).mean(), missed
 
     @torch.no_grad()
     def balance(self, photo, target, weights):

@@ -137,7 +137,7 @@ class RefinementTest(NetworkTest):
         features, residual = enc_feat, plain.residual
         self.assertTrue(torch.equal(residual, model.residual(enc_feat, feats)))
         for _ in range(2):
-            picture = model.decode(w_plus, plain._replace(residual=residual))[0].clamp(-1, 1)
+            picture = model.decode(w_plus, plain._replace(residual=residual)).picture.clamp(-1, 1)
             means = picture.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
             features = features + enc_feat - model.encode(means)[1]
             residual = model.residual(features, feats)
