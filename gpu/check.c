@@ -225,6 +225,17 @@ static void check_warp(Check *check)
         fail(check, "%u channels with stride %u", op->x.c, stride);
 }
 
+/* A map in weight with a cell for every stride x stride elements of x. */
+static void check_cells(Check *check, guint channels)
+{
+    const LkOp *op = check->op;
+    guint stride = lk_op_stride(op);
+
+    check_map(check, "weight", &op->weight, channels, op->x.h / stride, op->x.w / stride);
+    if (op->x.h % stride != 0 || op->x.w % stride != 0)
+        fail(check, "%u x %u elements with stride %u", op->x.h, op->x.w, stride);
+}
+
 static void check_bytes(Check *check, const char *name, const LkTensor *tensor, guint h, guint w)
 {
     if (!check_present(check, name, tensor))
@@ -271,6 +282,15 @@ static void check_kind(Check *check)
     case LK_OP_WARP:
         check_warp(check);
         break;
+    case LK_OP_MOVE:
+        check_map(check, "y", &op->y, op->x.c, op->x.h, op->x.w);
+        check_cells(check, 2);
+        break;
+    case LK_OP_BLEND:
+        check_map(check, "y", &op->y, op->x.c, op->x.h, op->x.w);
+        check_map(check, "add", &op->add, op->x.c, op->x.h, op->x.w);
+        check_cells(check, 1);
+        break;
     case LK_OP_IMAGE_IN:
         check_bytes(check, "x", &op->x, op->y.h, op->y.w);
         check_map(check, "y", &op->y, 3, op->x.h, op->x.w);
@@ -307,6 +327,8 @@ static guint lk_op_reads(LkOpKind kind)
                                           [LK_OP_TO_RGB] = X | WEIGHT | BIAS | IN_SCALE | ADD,
                                           [LK_OP_GATE] = X | WEIGHT | ADD,
                                           [LK_OP_WARP] = X | WEIGHT,
+                                          [LK_OP_MOVE] = X | WEIGHT,
+                                          [LK_OP_BLEND] = X | WEIGHT | ADD,
                                           [LK_OP_IMAGE_IN] = X,
                                           [LK_OP_IMAGE_OUT] = X};
 
@@ -320,8 +342,10 @@ static gboolean may_be_in_place(const LkOp *op, const LkTensor *tensor)
         return FALSE;
     if (tensor == &op->add)
         return op->kind == LK_OP_CONV || op->kind == LK_OP_CONV_UP || op->kind == LK_OP_GATE ||
-               op->kind == LK_OP_UPSAMPLE || (op->kind == LK_OP_SCALE_ADD && lk_op_stride(op) == 1);
-    return tensor == &op->x && (op->kind == LK_OP_GATE || op->kind == LK_OP_SCALE_ADD);
+               op->kind == LK_OP_BLEND || op->kind == LK_OP_UPSAMPLE ||
+               (op->kind == LK_OP_SCALE_ADD && lk_op_stride(op) == 1);
+    return tensor == &op->x &&
+           (op->kind == LK_OP_GATE || op->kind == LK_OP_BLEND || op->kind == LK_OP_SCALE_ADD);
 }
 
 static void check_overlaps(Check *check)

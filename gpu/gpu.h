@@ -131,6 +131,8 @@ typedef enum {
     LK_OP_TO_RGB,
     LK_OP_GATE,
     LK_OP_WARP,
+    LK_OP_MOVE,
+    LK_OP_BLEND,
     LK_OP_IMAGE_IN,
     LK_OP_IMAGE_OUT,
     LK_N_OPS
@@ -155,8 +157,8 @@ typedef enum {
  * gain 0 reads as 1. bias, in_scale, in_shift, out_scale, slopes and noise are always LK_F32; weights, x, add and y
  * may each be F32 or F16. Vectors are c, 1, 1.
  *
- * y may share no memory with what the op reads, except that it may be the very same tensor as add (CONV, CONV_UP, GATE,
- * UPSAMPLE, SCALE_ADD without stride) or as x (GATE, SCALE_ADD).
+ * y may share no memory with what the op reads, except that it may be the very same tensor as add (BLEND, CONV, CONV_UP,
+ * GATE, UPSAMPLE, SCALE_ADD without stride) or as x (BLEND, GATE, SCALE_ADD).
  *
  * CONV      y = finish(sum_ik weight[o,i,k] * pad0(x[i] * in_scale?[i] + in_shift?[i])); kernel 1 or 3, stride 1 or 2,
  *           padding kernel / 2. Correlation. Zero padding comes after scale and shift. With in_scale = styles and
@@ -177,6 +179,9 @@ typedef enum {
  *           pictures of c / stride^2 channels and stride times the size, whose point (stride v + i, stride u + j) is the
  *           element (v, u) of channel stride i + j of its stride^2. motion (in weight) is 2 x h x w: across and down, in
  *           elements of x; bilinear between their centres.
+ * MOVE      y(P) = x(P + stride * motion(P)), bicubic (cubic convolution, a = -0.75); beyond the border is the border.
+ *           motion (in weight) is 2 x h / stride x w / stride: across and down, in its own cells; bilinear between their centres.
+ * BLEND     y = x + share * (add - x); share (in weight) is 1 x h / stride x w / stride, bilinear between its cells' centres.
  * IMAGE_IN  y[3,h,w] = (v - 127.5) / 127.5 from x: interleaved RGBA bytes, U8 with c = 4.
  * IMAGE_OUT y: interleaved RGBA bytes = clamp(floor((v + 1) * 127.5 + 0.5), 0, 255), alpha 255, from x[3,h,w].
  */

@@ -18,9 +18,9 @@ gsize lk_tensor_bytes(const LkTensor *tensor)
 
 const char *lk_op_name(LkOpKind kind)
 {
-    static const char *const names[LK_N_OPS] = {"conv",      "conv_up",  "linear",   "pool",
-                                                "scale_add", "upsample", "to_rgb",   "gate",
-                                                "warp",      "image_in", "image_out"};
+    static const char *const names[LK_N_OPS] = {"conv",     "conv_up",  "linear",   "pool", "scale_add",
+                                                "upsample", "to_rgb",   "gate",     "warp", "move",
+                                                "blend",    "image_in", "image_out"};
 
     return kind < LK_N_OPS ? names[kind] : "unknown";
 }
@@ -48,6 +48,8 @@ guint64 lk_op_flops(const LkOp *op)
     case LK_OP_UPSAMPLE:
     case LK_OP_WARP:
         return 2 * outputs * 4;
+    case LK_OP_MOVE:
+        return 2 * outputs * 20;
     default:
         return 2 * outputs;
     }

@@ -27,6 +27,8 @@ const LkShaderCode lk_shaders[LK_N_PROGRAMS][2] = {
     [LK_PROGRAM_TO_RGB] = BOTH(to_rgb),
     [LK_PROGRAM_GATE] = BOTH(gate),
     [LK_PROGRAM_WARP] = BOTH(warp),
+    [LK_PROGRAM_MOVE] = BOTH(move),
+    [LK_PROGRAM_BLEND] = BOTH(blend),
     [LK_PROGRAM_IMAGE_IN] = BOTH(image_in),
     [LK_PROGRAM_IMAGE_OUT] = BOTH(image_out),
 };

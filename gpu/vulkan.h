@@ -37,6 +37,8 @@ typedef enum {
     LK_PROGRAM_TO_RGB,
     LK_PROGRAM_GATE,
     LK_PROGRAM_WARP,
+    LK_PROGRAM_MOVE,
+    LK_PROGRAM_BLEND,
     LK_PROGRAM_IMAGE_IN,
     LK_PROGRAM_IMAGE_OUT,
     LK_N_PROGRAMS
@@ -51,7 +53,7 @@ typedef struct {
     float slope, gain, clamp; /* clamp 0: none */
     guint32 first_channel;    /* of the output, where x or y is a part of CONV_UP's scratch */
     guint32 first_group;      /* added to the work group's z: a part of a split dispatch */
-    guint32 stride;           /* of SCALE_ADD's add; WARP's phases */
+    guint32 stride;           /* of SCALE_ADD's add; WARP's phases; MOVE's and BLEND's pixels per cell */
     guint32 add_h, add_w;
     guint32 base[LK_N_BINDINGS]; /* first element in each binding */
 } LkPush;

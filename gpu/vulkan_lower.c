@@ -322,6 +322,12 @@ void lk_op_lower(const LkGpu *gpu, const LkOp *op, GArray *dispatches)
     case LK_OP_WARP:
         lower_flat(gpu, op, LK_PROGRAM_WARP, op->y.c, dispatches);
         break;
+    case LK_OP_MOVE:
+        lower_flat(gpu, op, LK_PROGRAM_MOVE, op->y.c, dispatches);
+        break;
+    case LK_OP_BLEND:
+        lower_flat(gpu, op, LK_PROGRAM_BLEND, op->y.c, dispatches);
+        break;
     case LK_OP_IMAGE_IN:
         lower_flat(gpu, op, LK_PROGRAM_IMAGE_IN, 1, dispatches);
         break;

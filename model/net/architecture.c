@@ -208,6 +208,16 @@ static void add_motion(List *list, const char *module, guint width)
     add_module_conv(list, module, "out_layer", 2, hidden, 3);
 }
 
+static void add_carry(List *list, const char *block, guint width)
+{
+    const guint hidden = list->config->carry_channels;
+    g_autofree char *module = g_strconcat(block, ".modify_feature_carry", NULL);
+
+    add_module_conv(list, module, "first_layer", hidden, width + 6, 3);
+    add(list, TRUE, hidden, 2, 3, 3, "%s.motion_layer.weight", module);
+    add_module_conv(list, module, "out_layer", 1, hidden, 3);
+}
+
 static void add_residual(List *list, const char *block, guint width)
 {
     g_autofree char *alignment = g_strconcat(block, ".modify_feature_alignment", NULL);
@@ -262,6 +272,8 @@ static void add_block(List *list, guint index)
     add_affine(list, torgb, width);
     if (side == config->embed_res)
         add_residual(list, block, width);
+    if (side == config->resolution / 2 && config->carry_channels > 0)
+        add_carry(list, block, width);
 }
 
 static void add_mapping(List *list)
@@ -341,13 +353,14 @@ char *lk_config_to_json(const LkConfig *config)
                  {"embed_res", config->embed_res},
                  {"gate_channels", config->gate_channels},
                  {"motion_channels", config->motion_channels},
+                 {"carry_channels", config->carry_channels},
                  {"refinements", config->refinements}};
     g_autoptr(JsonBuilder) builder = json_builder_new();
     g_autoptr(JsonNode) root = NULL;
 
     json_builder_begin_object(builder);
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        if (sizes[i].value == 0) /* motion_channels, refinements: as if left out */
+        if (sizes[i].value == 0) /* the last three: as if left out */
             continue;
         json_builder_set_member_name(builder, sizes[i].key);
         json_builder_add_int_value(builder, sizes[i].value);

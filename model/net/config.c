@@ -87,9 +87,16 @@ static gboolean read_sizes(JsonObject *root, LkConfig *config, GError **error)
         !lk_json_uint(root, "gate_channels", 1, MAX_CHANNELS, &config->gate_channels, error) ||
         (json_object_has_member(root, "motion_channels") &&
          !lk_json_uint(root, "motion_channels", 0, MAX_CHANNELS, &config->motion_channels, error)) ||
+        (json_object_has_member(root, "carry_channels") &&
+         !lk_json_uint(root, "carry_channels", 0, MAX_CHANNELS, &config->carry_channels, error)) ||
         (json_object_has_member(root, "refinements") &&
          !lk_json_uint(root, "refinements", 0, MAX_REFINEMENTS, &config->refinements, error)))
         return FALSE;
+    if (config->carry_channels > 0 &&
+        (config->motion_channels == 0 || config->embed_res >= config->resolution / 2))
+        return refuse(error,
+                      "config: with carry_channels, there must be motion_channels, and embed_res below "
+                      "half the resolution");
     if (config->refinements > 0 && config->resolution < config->input)
         return refuse(error, "config: with refinements, resolution must be at least input");
     if (config->input != 4 * config->embed_res)

@@ -212,6 +212,8 @@ static LkValue new_output(LkGraph *graph, const LkGraphOp *op)
     case LK_OP_SCALE_ADD:
     case LK_OP_GATE:
     case LK_OP_WARP:
+    case LK_OP_MOVE:
+    case LK_OP_BLEND:
         return lk_graph_result(graph, x.c, x.h, x.w, x.type);
     case LK_OP_IMAGE_IN:
         return lk_graph_planes(graph, 3, x.h, x.w);
@@ -346,7 +348,7 @@ static gboolean check_op(const LkGraph *graph, const char *stage, const LkGraphO
 
 gboolean lk_graph_check(const LkGraph *graph, GError **error)
 {
-    for (guint mode = LK_MODE_STYLERES; mode <= LK_MODE_WPLUS; mode <<= 1) {
+    for (guint mode = LK_MODE_STYLERES; mode <= LK_MODE_INVERSION; mode <<= 1) {
         g_autoptr(GArray) written = g_array_new(FALSE, FALSE, sizeof(LkValue));
         for (guint s = 0; s < graph->stages->len; s++) {
             const LkGraphStage *stage = lk_graph_stage(graph, s);

@@ -45,7 +45,14 @@ typedef struct {
     gboolean square;
 } LkGraphOp;
 
-enum { LK_MODE_STYLERES = 1 << 0, LK_MODE_WPLUS = 1 << 1, LK_MODE_ALL = 3 };
+/* LK_MODE_INVERSION: StyleRes for the photo's own code, whose picture edits may carry over (LK_MODE_STYLERES). */
+enum {
+    LK_MODE_STYLERES = 1 << 0,
+    LK_MODE_WPLUS = 1 << 1,
+    LK_MODE_INVERSION = 1 << 2,
+    LK_MODE_ALL = 7,
+    LK_MODE_RESIDUAL = LK_MODE_STYLERES | LK_MODE_INVERSION
+};
 
 typedef struct {
     const char *name;

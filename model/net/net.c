@@ -194,10 +194,13 @@ static gboolean read_w_plus(LkNet *net, float *w_plus, GError **error)
     return TRUE;
 }
 
+/* What follows from the encoder's results and is no stage: that they were given, and the picture that edits carry over. */
 static void forget_restored(LkNet *net)
 {
     net->restored = net->refined = 0;
     lk_schedule_take_back(net->schedule);
+    for (guint i = 0; i < G_N_ELEMENTS(net->network->own) && net->network->own[i]; i++)
+        lk_schedule_set_input(net->schedule, net->network->own[i], 0);
 }
 
 /* There is nothing to edit. */
@@ -336,12 +339,64 @@ static gboolean make_picture(LkNet *net, const float *w_plus, const float *style
            lk_arena_read(picture.arena, picture.offset, rgba, lk_tensor_bytes(&picture), error);
 }
 
+/* A square image of three planes with half the side: means of four. */
+static float *halve(const float *image, gsize side)
+{
+    const gsize half = side / 2;
+    float *result = g_new(float, 3 * half * half);
+
+    for (gsize i = 0; i < 3 * half * half; i++) {
+        const float *corner = image + i / half * 2 * side + i % half * 2;
+        result[i] = (corner[0] + corner[1] + corner[side] + corner[side + 1]) / 4;
+    }
+    return result;
+}
+
+/* Makes the image of the photo's own code for edits to carry over. */
+static gboolean make_own(LkNet *net, const float *w_plus, GCancellable *cancellable, GError **error)
+{
+    const LkValue *own = net->network->own;
+    const LkTensor image = lk_resident_tensor(net->resident, net->network->image);
+    const gsize size = lk_tensor_bytes(&image);
+    g_autofree float *whole = g_malloc(size), *half = NULL;
+
+    if (!write_rows(net, w_plus, error) || !write_biases(net, NULL, error) ||
+        !run(net, &net->network->image, 1, LK_MODE_INVERSION, cancellable, error) ||
+        !lk_arena_read(image.arena, image.offset, whole, size, error))
+        return FALSE;
+    half = halve(whole, image.w);
+    return write_input(net, own[0], whole, size, error) && write_input(net, own[1], half, size / 4, error);
+}
+
+/* An edit's, or, which no edit is needed for, the inversion's. */
+static gboolean choose_mode(LkNet *net, const float *w_plus, const float *style_offsets,
+                            GCancellable *cancellable, GError **error)
+{
+    const LkConfig *config = lk_model_config(net->model);
+    const gsize n = (gsize)config->num_ws * config->w_dim;
+    g_autofree float *own = g_new(float, n);
+
+    net->mode = LK_MODE_STYLERES;
+    if (config->carry_channels == 0)
+        return TRUE;
+    if (!run(net, &net->network->w_plus, 1, LK_MODE_INVERSION, cancellable, error) ||
+        !read_w_plus(net, own, error) ||
+        (lk_schedule_input(net->schedule, net->network->own[1]) == 0 &&
+         !make_own(net, own, cancellable, error)))
+        return FALSE;
+    if (style_offsets == NULL && memcmp(own, w_plus, n * sizeof(float)) == 0)
+        net->mode = LK_MODE_INVERSION;
+    return TRUE;
+}
+
 gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_offsets, LkInversionMode mode,
                          guint8 *rgba, GCancellable *cancellable, GError **error)
 {
     begin(net);
-    net->mode = mode == LK_INVERSION_WPLUS ? LK_MODE_WPLUS : LK_MODE_STYLERES;
-    return end(net, make_picture(net, w_plus, style_offsets, net->mode, rgba, cancellable, error));
+    net->mode = LK_MODE_WPLUS;
+    return end(net,
+               (mode == LK_INVERSION_WPLUS || choose_mode(net, w_plus, style_offsets, cancellable, error)) &&
+                   make_picture(net, w_plus, style_offsets, net->mode, rgba, cancellable, error));
 }
 
 /* ---- inversion ---- */
@@ -380,7 +435,7 @@ static GBytes *find_again(LkNet *net, const LkInversion *photo, GCancellable *ca
     g_autofree guint8 *picture = g_malloc((gsize)config->resolution * config->resolution * 4);
     g_autofree guint8 *crop = NULL;
 
-    if (!make_picture(net, photo->w_plus, NULL, LK_MODE_STYLERES, picture, cancellable, error))
+    if (!make_picture(net, photo->w_plus, NULL, LK_MODE_INVERSION, picture, cancellable, error))
         return NULL;
     crop = shrink(picture, config->input, config->resolution / config->input);
     if (!encode(net, crop, &net->network->enc_feat, 1, cancellable, error))

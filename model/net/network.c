@@ -34,7 +34,8 @@ typedef struct {
     LkNetwork *network;
     gboolean keep;
     guint embed_block;
-    LkCode photo; /* the encoder's code, on the device */
+    LkCode photo;   /* the encoder's code, on the device */
+    LkValue motion; /* of an edit; absent: the model moves nothing */
 } Assembly;
 
 static void name_value(Assembly *a, LkValue value, const char *name)
@@ -174,15 +175,15 @@ static Residual add_residual(Assembly *a, LkValue enc_feat, LkValue f_feats)
 static LkValue add_fusion(Assembly *a, Residual photo, LkValue f_edit)
 {
     LkBuilder *builder = &a->builder;
-    LkValue motion, delta_f, gate, fused;
+    LkValue delta_f, gate, fused;
 
     if (photo.motion) {
-        lk_graph_begin_stage(builder->graph, "motion", LK_MODE_STYLERES);
-        motion = lk_build_motion(builder, photo.motion, f_edit);
-        name_value(a, motion, "motion");
-        photo.residual = lk_build_moved(builder, photo.residual, motion);
+        lk_graph_begin_stage(builder->graph, "motion", LK_MODE_RESIDUAL);
+        a->motion = lk_build_motion(builder, photo.motion, f_edit);
+        name_value(a, a->motion, "motion");
+        photo.residual = lk_build_moved(builder, photo.residual, a->motion);
     }
-    lk_graph_begin_stage(builder->graph, "e2", LK_MODE_STYLERES);
+    lk_graph_begin_stage(builder->graph, "e2", LK_MODE_RESIDUAL);
     if (photo.motion)
         photo.gate = lk_build_gate_photo(builder, photo.residual);
     fused = lk_build_gate(builder, &photo.gate, f_edit, &delta_f, &gate);
@@ -199,7 +200,7 @@ static void add_embed_tail(Assembly *a, LkValue fused, LkValue f_edit, LkValue *
     guint block = a->embed_block;
     LkValue smaller = *rgb;
 
-    begin_stage(a, LK_MODE_STYLERES, "b", block, ".conv1");
+    begin_stage(a, LK_MODE_RESIDUAL, "b", block, ".conv1");
     *x = lk_build_conv1(builder, block, fused, &a->network->edited, 0);
     *rgb = lk_build_to_rgb(builder, block, *x, smaller, &a->network->edited, 0);
     begin_stage(a, LK_MODE_WPLUS, "b", block, ".conv1");
@@ -226,21 +227,65 @@ static LkValue add_edit_head(Assembly *a, LkValue *rgb)
     return x;
 }
 
+/* The inversion's image, which edits carry over, once per photo from the host's memory to the device's. */
+static void add_own(Assembly *a, LkValue own[2])
+{
+    LkGraph *graph = a->builder.graph;
+
+    lk_graph_begin_stage(graph, "carry.photo", LK_MODE_STYLERES);
+    for (guint i = 0; i < 2; i++) {
+        const guint side = a->builder.config->resolution >> i;
+        a->network->own[i] = lk_graph_input(graph, "image of the inversion", 3, side, side, LK_F32);
+        own[i] = lk_graph_add(graph, &(LkGraphOp){.kind = LK_OP_SCALE_ADD, .x = a->network->own[i]});
+    }
+}
+
+/* What follows the block of half the resolution: the share of the inversion's picture, from that block's x and rgb. */
+static LkValue add_carry(Assembly *a, LkValue x, LkValue rgb, LkValue own)
+{
+    LkBuilder *builder = &a->builder;
+
+    lk_graph_begin_stage(builder->graph, "carry", LK_MODE_STYLERES);
+    return lk_build_carry(builder, x, rgb, lk_build_moved_picture(builder, own, a->motion), a->motion);
+}
+
+/* The picture of an edit; in the other modes, which carry nothing over, it is G's. */
+static LkValue add_carried(Assembly *a, LkValue rgb, LkValue own, LkValue share)
+{
+    LkBuilder *builder = &a->builder;
+    LkValue picture;
+
+    lk_graph_begin_stage(builder->graph, "carried", LK_MODE_STYLERES);
+    picture = lk_build_blend(builder, rgb, lk_build_moved_picture(builder, own, a->motion), share);
+    lk_graph_begin_stage(builder->graph, "uncarried", LK_MODE_ALL & ~LK_MODE_STYLERES);
+    lk_graph_add(builder->graph, &(LkGraphOp){.kind = LK_OP_SCALE_ADD, .x = rgb, .y = picture});
+    return picture;
+}
+
 static void add_edit(Assembly *a, const Residual *photo)
 {
     LkBuilder *builder = &a->builder;
     const LkCode *code = &a->network->edited;
+    const gboolean carries = builder->config->carry_channels > 0;
     LkValue rgb = 0, x, f_edit = add_edit_head(a, &rgb), fused = add_fusion(a, *photo, f_edit);
+    LkValue own[2], share = 0;
     LkGraphOp out = {.kind = LK_OP_IMAGE_OUT};
 
+    if (carries)
+        add_own(a, own);
     add_embed_tail(a, fused, f_edit, &x, &rgb);
     for (guint block = a->embed_block + 1; block < builder->config->n_blocks; block++) {
         begin_stage(a, LK_MODE_ALL, "b", block, "");
         x = lk_build_conv0(builder, block, x, code);
         x = lk_build_conv1(builder, block, x, code, 0);
         rgb = lk_build_to_rgb(builder, block, x, rgb, code, 0);
+        if (carries && block + 2 == builder->config->n_blocks)
+            share = add_carry(a, x, rgb, own[1]);
     }
+    if (carries)
+        rgb = add_carried(a, rgb, own[0], share);
     name_value(a, rgb, "image");
+    a->network->image = rgb;
     lk_graph_begin_stage(builder->graph, "image_out", LK_MODE_ALL);
     out.x = rgb;
     a->network->picture = lk_graph_add(builder->graph, &out);

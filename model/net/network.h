@@ -5,7 +5,8 @@
  *     crop -> E0 -> w+, enc_feat      w+ -> G up to F      enc_feat, F -> E1 -> R        once per photo
  *     edited (w+, biases) -> G up to F'      F', R -> E2 -> F''      F'' -> rest of G -> picture      per edit
  *
- * In a model with motion_channels R first moves as the edit moves things, found from F and F'.
+ * In a model with motion_channels R first moves as the edit moves things, found from F and F'. With carry_channels the
+ * inversion's own picture moves, too, and is the edit's where it is better.
  */
 #pragma once
 
@@ -33,6 +34,9 @@ typedef struct {
     guint row_stride; /* floats; a multiple of LK_ARENA_ALIGN bytes */
     LkValue enc_feat; /* what E1 reads of the photo */
     LkValue picture;  /* 4 x resolution x resolution bytes */
+    LkValue image;    /* the same as planes of -1 to 1, rather more where G overshoots */
+    LkValue
+        own[2]; /* inputs: the inversion's image, whole and halved; absent in models without carry_channels */
 } LkNetwork;
 
 /* Builds the graph. keep: the values with names live on after a run. The tensors' names and shapes are not checked here, but
@@ -86,6 +90,14 @@ LkValue lk_build_motion_photo(LkBuilder *builder, LkValue f_feats);
 LkValue lk_build_motion(LkBuilder *builder, LkValue photo, LkValue f_edit);
 /* R moved. Its channels are the phases of a picture of LK_MOTION_PHASES times its size, and move as that picture. */
 LkValue lk_build_moved(LkBuilder *builder, LkValue residual, LkValue motion);
+
+/* A picture moved, see lk_build_motion; of a side that is a multiple of the motion's. */
+LkValue lk_build_moved_picture(LkBuilder *builder, LkValue picture, LkValue motion);
+/* Where an edit's picture is better had by moving the inversion's: its share, 1 x side x side, from G's features and picture of
+ * half the resolution, the inversion's picture of that side, moved, and the motion. */
+LkValue lk_build_carry(LkBuilder *builder, LkValue x, LkValue rgb, LkValue carried, LkValue motion);
+/* rgb where share is 0, carried where it is 1; share is half as large. */
+LkValue lk_build_blend(LkBuilder *builder, LkValue rgb, LkValue carried, LkValue share);
 
 /* E2, in two halves. A convolution is linear in its input channels, so the half of convs[0] and convs2[0] that reads R is
  * computed once per photo; both read the same x, so their first convolutions are one with twice the outputs. */

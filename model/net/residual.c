@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * residual.c - E1 (feature alignment and extraction) and E2 (the gate network) of StyleRes, arXiv 2212.14359.
+ * residual.c - E1 (feature alignment and extraction) and E2 (the gate network) of StyleRes, arXiv 2212.14359, and beyond it
+ * the motion of R and of the inversion's picture.
  */
 #include "network.h"
 
@@ -191,6 +192,63 @@ LkValue lk_build_moved(LkBuilder *builder, LkValue residual, LkValue motion)
     LkGraphOp warp = {.kind = LK_OP_WARP, .x = residual, .weight = motion, .stride = LK_MOTION_PHASES};
 
     return lk_graph_add(builder->graph, &warp);
+}
+
+/* ---- what edits carry over ---- */
+
+LkValue lk_build_moved_picture(LkBuilder *builder, LkValue picture, LkValue motion)
+{
+    LkGraph *graph = builder->graph;
+    LkGraphOp move = {.kind = LK_OP_MOVE, .x = picture, .weight = motion};
+
+    move.stride = lk_graph_value(graph, picture)->w / lk_graph_value(graph, motion)->w;
+    return lk_graph_add(graph, &move);
+}
+
+/* The first convolution reads x, rgb and carried as one, without making the concatenation; moves is added. */
+static LkValue carry_first(LkBuilder *builder, const char *name, const LkValue parts[3], LkValue moves)
+{
+    LkGraph *graph = builder->graph;
+    guint read = 0, all = lk_graph_value(graph, parts[0])->c + 6, hidden = builder->config->carry_channels;
+    LkValue sum = moves;
+
+    for (guint i = 0; i < 3; i++) {
+        LkGraphOp op = part_conv(builder, name, parts[i], read, all, hidden, 3);
+        op.bias = i == 0 ? bias_of(builder, name, hidden) : 0;
+        op.add = sum;
+        op.act = i == 2 ? LK_ACT_LRELU : LK_ACT_NONE;
+        op.slope = 0.2f;
+        sum = lk_graph_add(graph, &op);
+        read += lk_graph_value(graph, parts[i])->c;
+    }
+    return sum;
+}
+
+LkValue lk_build_carry(LkBuilder *builder, LkValue x, LkValue rgb, LkValue carried, LkValue motion)
+{
+    LkGraph *graph = builder->graph;
+    const char *module =
+        lk_graph_text(graph, "generator.synthesis.b%u.modify_feature_carry", builder->config->resolution / 2);
+    const char *layer = lk_graph_text(graph, "%s.motion_layer", module);
+    guint hidden = builder->config->carry_channels;
+    LkGraphValue size = *lk_graph_value(graph, x);
+    LkGraphOp coarse = conv_op(builder, layer, motion, hidden, 3, FALSE), up = {.kind = LK_OP_UPSAMPLE}, out;
+    LkValue first;
+
+    up.x = lk_graph_add(graph, &coarse);
+    up.y = lk_graph_planes(graph, hidden, size.h, size.w);
+    first = carry_first(builder, lk_graph_text(graph, "%s.first_layer", module),
+                        (const LkValue[]){x, rgb, carried}, lk_graph_add(graph, &up));
+    out = conv_op(builder, lk_graph_text(graph, "%s.out_layer", module), first, 1, 3, TRUE);
+    out.act = LK_ACT_SIGMOID;
+    return lk_graph_add(graph, &out);
+}
+
+LkValue lk_build_blend(LkBuilder *builder, LkValue rgb, LkValue carried, LkValue share)
+{
+    LkGraphOp blend = {.kind = LK_OP_BLEND, .x = rgb, .add = carried, .weight = share, .stride = 2};
+
+    return lk_graph_add(builder->graph, &blend);
 }
 
 /* ---- E2 ---- */

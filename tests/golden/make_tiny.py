@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes tests/golden/tiny: three models of a few thousand random weights, and what PyTorch computes with them.
+"""Makes tests/golden/tiny: four models of a few thousand random weights, and what PyTorch computes with them.
 
 usage: python3 tests/golden/make_tiny.py
 
@@ -39,6 +39,10 @@ MODELS = {
     "motion": dict(SHARED, noise=False, gate_channels=8, motion_channels=6, channels={"4": 12, "8": 16, "16": 10, "32": 8},
                    encoder={"stem": 8, "groups": [[8, 8, 1], [8, 12, 1], [12, 16, 1], [16, 16, 1]], "se_ratio": 4,
                             "heads": ["c3", "c3", "p2", "p2", "p2", "c3", "p2", "c3"]}),
+    # And so does the inversion's picture, which edits carry over.
+    "carry": dict(SHARED, noise=True, gate_channels=8, motion_channels=4, carry_channels=6, channels={"4": 12, "8": 16, "16": 10, "32": 6},
+                  encoder={"stem": 6, "groups": [[6, 8, 1], [8, 10, 1], [10, 12, 1], [12, 16, 1]], "se_ratio": 4,
+                           "heads": ["c3", "c3", "p2", "p2", "p2", "p1", "c3", "c3"]}),
 }
 
 
@@ -97,6 +101,13 @@ class StyleOffsets:
             hook.remove()
 
 
+def picture(model, fused, rgb, w_plus, own, motion):
+    """own: the inversion's picture; for models that do not carry it over, None."""
+    if own is None:
+        return model.synthesis.high(fused, rgb, w_plus)
+    return model.carry(fused, rgb, w_plus, own, motion)
+
+
 def stages(model, x):
     synthesis = model.synthesis
     w_plus, enc_feat = model.encode(x)
@@ -107,6 +118,7 @@ def stages(model, x):
     results = {"w_plus": w_plus, "enc_feat": enc_feat, "f_feats": f_feats, "aligned": aligned, "extracted": extracted,
                "image_inversion": synthesis.high(fused, rgb, w_plus),
                "image_w_only": synthesis.high(f_feats, rgb, w_plus)}
+    own = results["image_inversion"] if model.config.get("carry_channels") else None
     edited = model.edit(w_plus, torch.tensor([[EDIT_VALUES[name] for name in model.edits]], dtype=x.dtype))
     f_edit, rgb = synthesis.low(edited)
     motion = model.motion(f_feats, f_edit)
@@ -114,11 +126,12 @@ def stages(model, x):
         results.update(motion=motion)
     delta, gate = model.gate(f_edit, model.moved_residual(extracted, motion))
     results.update(w_plus_edit=edited, f_edit=f_edit, delta_f=delta, gate=gate, fused=f_edit + gate * delta,
-                   image=synthesis.high(f_edit + gate * delta, rgb, edited))
+                   image=picture(model, f_edit + gate * delta, rgb, edited, own, motion))
     with StyleOffsets(synthesis, torch.Generator().manual_seed(3)) as offsets:
         f_styles, rgb = synthesis.low(edited)
-        fused, _ = model.fuse(f_styles, extracted, model.motion(f_feats, f_styles))
-        results.update(style_offsets=offsets, image_styles=synthesis.high(fused, rgb, edited))
+        motion = model.motion(f_feats, f_styles)
+        fused, _ = model.fuse(f_styles, extracted, motion)
+        results.update(style_offsets=offsets, image_styles=picture(model, fused, rgb, edited, own, motion))
         f_styles, rgb = synthesis.low(w_plus)
         results.update(image_w_only_styles=synthesis.high(f_styles, rgb, w_plus))
     return results

@@ -28,12 +28,18 @@ static const Shape shapes[] = {
     {LK_OP_SCALE_ADD, 64, 64, 64, 0, 1}, {LK_OP_GATE, 64, 64, 64, 0, 0},
     {LK_OP_POOL, 64, 64, 64, 0, 0},      {LK_OP_UPSAMPLE, 64, 64, 32, 0, 0},
     {LK_OP_IMAGE_OUT, 3, 4, 256, 0, 0},  {LK_OP_WARP, 48, 48, 32, 0, 4},
+    {LK_OP_MOVE, 3, 3, 256, 0, 8},       {LK_OP_BLEND, 3, 3, 256, 0, 2},
 };
+
+static gboolean is_same_size(LkOpKind kind)
+{
+    return kind == LK_OP_WARP || kind == LK_OP_MOVE || kind == LK_OP_BLEND;
+}
 
 static LkOp make_op(TestBench *bench, const Shape *shape, LkType type)
 {
     guint stride = MAX(shape->stride, 1),
-          out = shape->kind == LK_OP_WARP ? shape->size : (shape->size - 1) / stride + 1;
+          out = is_same_size(shape->kind) ? shape->size : (shape->size - 1) / stride + 1;
     LkOp op = {
         .kind = shape->kind, .kernel = shape->kernel, .stride = stride, .act = LK_ACT_LRELU, .slope = 0.2f};
 
@@ -57,6 +63,11 @@ static LkOp make_op(TestBench *bench, const Shape *shape, LkType type)
         op.add = test_tensor(bench, shape->i, out, out, type);
     } else if (shape->kind == LK_OP_WARP) {
         op.weight = test_tensor(bench, 2, out, out, type);
+    } else if (shape->kind == LK_OP_MOVE) {
+        op.weight = test_tensor(bench, 2, out / stride, out / stride, type);
+    } else if (shape->kind == LK_OP_BLEND) {
+        op.weight = test_tensor(bench, 1, out / stride, out / stride, type);
+        op.add = test_tensor(bench, shape->i, out, out, type);
     } else if (shape->kind == LK_OP_TO_RGB) {
         op.weight = test_tensor(bench, 3, shape->i, 1, type);
         op.add = test_tensor(bench, 3, out / 2, out / 2, type);

@@ -245,6 +245,38 @@ static double warp(const Run *run, guint c, guint y, guint x)
            fy * ((1 - fx) * picture(run, channel, y1, x0) + fx * picture(run, channel, y1, x1));
 }
 
+/* Keys' cubic convolution, of a sample so far away. */
+static double cubic(double distance)
+{
+    const double a = -0.75, d = fabs(distance);
+
+    if (d >= 2)
+        return 0;
+    return d <= 1 ? (a + 2) * d * d * d - (a + 3) * d * d + 1 : a * (d * d * d - 5 * d * d + 8 * d - 4);
+}
+
+/* weight's value in the cell of an element of x. */
+static double cell(const Run *run, guint c, guint y, guint x)
+{
+    double stride = MAX(run->op->stride, 1);
+
+    return motion(run, c, (y + 0.5) / stride - 0.5, (x + 0.5) / stride - 0.5);
+}
+
+static double move(const Run *run, guint c, guint y, guint x)
+{
+    const LkOp *op = run->op;
+    double stride = MAX(op->stride, 1), at_x = x + stride * cell(run, 0, y, x),
+           at_y = y + stride * cell(run, 1, y, x), sum = 0;
+    gint left = (gint)floor(at_x), top = (gint)floor(at_y);
+
+    for (gint v = top - 1; v <= top + 2; v++)
+        for (gint u = left - 1; u <= left + 2; u++)
+            sum += cubic(at_y - v) * cubic(at_x - u) *
+                   map(run, &op->x, c, CLAMP(v, 0, (gint)op->x.h - 1), CLAMP(u, 0, (gint)op->x.w - 1));
+    return sum;
+}
+
 /* Zero-insertion (samples at even places), padding (2, 1), filter. */
 static double upsample_fir(const Run *run, guint c, guint y, guint x)
 {
@@ -294,6 +326,10 @@ static double one_element(const Run *run, guint c, guint y, guint x)
         return v + map(run, &op->weight, 0, (gint)y, (gint)x) * map(run, &op->add, c, (gint)y, (gint)x);
     case LK_OP_WARP:
         return warp(run, c, y, x);
+    case LK_OP_MOVE:
+        return move(run, c, y, x);
+    case LK_OP_BLEND:
+        return v + cell(run, 0, y, x) * (map(run, &op->add, c, (gint)y, (gint)x) - v);
     default:
         return (lk_reference_get(&op->x, run->memory, 4 * ((gsize)y * op->x.w + x) + c) - 127.5) / 127.5;
     }

@@ -209,6 +209,34 @@ static LkOp random_warp(Case *test)
     return op;
 }
 
+/* x and a map of cells for it. */
+static LkOp random_cells(Case *test, LkOpKind kind, guint channels, double scale)
+{
+    LkOp op = {.kind = kind, .stride = between(test, 0, 4)};
+    guint stride = MAX(op.stride, 1), h = between(test, 1, 12), w = between(test, 1, 12);
+    g_autofree float *cells = random_values(test, (gsize)channels * h * w, scale);
+
+    op.x = random_tensor(test, between(test, 1, 3), stride * h, stride * w, test->maps);
+    op.y = test_tensor(&bench, op.x.c, op.x.h, op.x.w, test->maps);
+    op.weight = test_tensor_from(&bench, channels, h, w, test->maps, cells);
+    return op;
+}
+
+static LkOp random_move(Case *test)
+{
+    return random_cells(test, LK_OP_MOVE, 2, 4);
+}
+
+static LkOp random_blend(Case *test)
+{
+    LkOp op = random_cells(test, LK_OP_BLEND, 1, 1);
+
+    op.add = random_tensor(test, op.x.c, op.x.h, op.x.w, test->maps);
+    if (coin(test))
+        op.y = coin(test) ? op.x : op.add;
+    return op;
+}
+
 static LkOp random_image_in(Case *test)
 {
     LkOp op = {.kind = LK_OP_IMAGE_IN, .x = random_bytes(test, between(test, 1, 30), between(test, 1, 30))};
@@ -230,8 +258,9 @@ static LkOp random_image_out(Case *test)
 static LkOp random_op(Case *test, LkOpKind kind)
 {
     static LkOp (*const makers[LK_N_OPS])(Case *) = {
-        random_conv,   random_conv_up, random_linear, random_pool,     random_scale_add, random_upsample,
-        random_to_rgb, random_gate,    random_warp,   random_image_in, random_image_out};
+        random_conv,     random_conv_up,  random_linear,   random_pool, random_scale_add,
+        random_upsample, random_to_rgb,   random_gate,     random_warp, random_move,
+        random_blend,    random_image_in, random_image_out};
 
     return makers[kind](test);
 }

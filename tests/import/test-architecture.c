@@ -118,6 +118,7 @@ static void test_config(void)
         g_autoptr(GError) error = NULL;
 
         config.motion_channels = motion ? 24 : 0;
+        config.carry_channels = 16 * motion;
         config.refinements = 2 * motion;
         json = lk_config_to_json(&config);
         g_assert_true(lk_config_parse(json, &parsed, &error));
@@ -155,6 +156,10 @@ static void test_variants(void)
     g_assert_false(has_tensor(&config, "generator.synthesis.b64.modify_feature_motion.out_layer.weight"));
     config.motion_channels = 24;
     g_assert_true(has_tensor(&config, "generator.synthesis.b64.modify_feature_motion.out_layer.weight"));
+
+    g_assert_false(has_tensor(&config, "generator.synthesis.b512.modify_feature_carry.motion_layer.weight"));
+    config.carry_channels = 16;
+    g_assert_true(has_tensor(&config, "generator.synthesis.b512.modify_feature_carry.motion_layer.weight"));
 
     g_assert_false(has_tensor(&config, "e4e.body.0.shortcut_layer.0.weight"));
     config.groups[0].out = config.groups[1].in = 96;

@@ -130,6 +130,8 @@ static void test_config(void)
         {"\"gate_channels\":6", "\"gate_channels\":6,\"motion_channels\":4", "must be a multiple of 16"},
         {"\"gate_channels\":6", "\"gate_channels\":6,\"motion_channels\":-4", "motion_channels is -4"},
         {"\"gate_channels\":6", "\"gate_channels\":6,\"refinements\":9", "refinements is 9"},
+        {"\"gate_channels\":6", "\"gate_channels\":6,\"carry_channels\":-1", "carry_channels is -1"},
+        {"\"gate_channels\":6", "\"gate_channels\":6,\"carry_channels\":4", "there must be motion_channels"},
         {"\"resolution\":32,\"w_dim\":24,\"num_ws\":8",
          "\"refinements\":1,\"resolution\":16,\"w_dim\":24,\"num_ws\":6",
          "resolution must be at least input"},

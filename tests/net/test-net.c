@@ -182,10 +182,10 @@ static void fixture_init(Fixture *fixture, gconstpointer projection)
     set_crop(fixture, 0);
 }
 
-/* The same of a model that moves R. */
-static void motion_init(Fixture *fixture, gconstpointer data)
+/* The same of a model of the goldens. */
+static void golden_init(Fixture *fixture, gconstpointer name)
 {
-    fixture->net = golden_net(gpu, "motion", LK_F32, 0);
+    fixture->net = golden_net(gpu, name, LK_F32, 0);
     set_crop(fixture, 0);
 }
 
@@ -263,7 +263,6 @@ static void test_same_values(Fixture *fixture, gconstpointer data)
     assert_same_as_full_run(fixture, fixture->w_plus, LK_INVERSION_STYLERES, first);
 }
 
-/* Which stages one changed row of w+ brings back. */
 /* What a model runs that moves R: per photo what sees only the photo, per edit the rest. */
 static void test_motion(Fixture *fixture, gconstpointer data)
 {
@@ -282,6 +281,70 @@ static void test_motion(Fixture *fixture, gconstpointer data)
     g_assert_cmpmem(first, PIXELS, third, PIXELS);
 }
 
+#define MOTION_EDIT "b4 b8.conv0 motion e2 b8.conv1 b16 "
+#define CARRY_OWN   "f.b4 f.b8 e1.align e1.extract motion.photo " MOTION_EDIT "b32 uncarried "
+
+/* What a model runs whose edits carry over the inversion's picture: that one first, once per photo, whatever is asked for. */
+static void test_carry(Fixture *fixture, gconstpointer data)
+{
+    guint8 own[PIXELS], edit[PIXELS], other[PIXELS];
+    float first;
+
+    invert(fixture, CODE_STAGES);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, own, CARRY_OWN "image_out");
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, other, "");
+    first = fixture->w_plus[0];
+    fixture->w_plus[0] += 1;
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, edit,
+             "b4 b8.conv0 motion e2 carry.photo b8.conv1 b16 carry b32 carried image_out");
+    g_assert_cmpint(memcmp(own, edit, PIXELS), !=, 0);
+    fixture->w_plus[ROWS * W_DIM - 1] += 1;
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, other, "b32 carried image_out");
+    g_assert_cmpint(memcmp(edit, other, PIXELS), !=, 0);
+    generate(fixture, fixture->w_plus, LK_INVERSION_WPLUS, other, "b8.conv1 b16 b32 uncarried image_out");
+    fixture->w_plus[ROWS * W_DIM - 1] -= 1;
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, other, "b8.conv1 b16 b32 carried image_out");
+    g_assert_cmpmem(edit, PIXELS, other, PIXELS);
+    fixture->w_plus[0] = first;
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, other, MOTION_EDIT "b32 uncarried image_out");
+    g_assert_cmpmem(own, PIXELS, other, PIXELS);
+}
+
+/* An edit is the same whatever came before: nothing, another photo, all forgotten; and where it was restored. */
+static void test_carry_again(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(LkNet) second = golden_net(gpu, "carry", LK_F32, 0);
+    g_autoptr(LkInversion) saved = NULL;
+    g_autoptr(GError) error = NULL;
+    guint8 edit[PIXELS], other[PIXELS];
+
+    invert(fixture, CODE_STAGES);
+    fixture->w_plus[0] += 1;
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, edit,
+             CARRY_OWN "b4 b8.conv0 motion e2 carry.photo b8.conv1 b16 carry b32 carried image_out");
+    saved = lk_net_save(fixture->net, &error);
+    g_assert_no_error(error);
+
+    lk_net_forget(fixture->net);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, other, NULL);
+    g_assert_cmpmem(edit, PIXELS, other, PIXELS);
+    set_crop(fixture, 1);
+    invert(fixture, NULL);
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, other, NULL);
+    g_assert_cmpint(memcmp(edit, other, PIXELS), !=, 0);
+    set_crop(fixture, 0);
+    invert(fixture, NULL);
+    fixture->w_plus[0] += 1;
+    generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, other, NULL);
+    g_assert_cmpmem(edit, PIXELS, other, PIXELS);
+
+    g_assert_true(lk_net_restore(second, saved, &error));
+    lk_net_generate(second, fixture->w_plus, NULL, LK_INVERSION_STYLERES, other, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpmem(edit, PIXELS, other, PIXELS);
+}
+
+/* Which stages one changed row of w+ brings back. */
 static void test_rows(Fixture *fixture, gconstpointer data)
 {
     static const char *const expected[ROWS] = {
@@ -1022,9 +1085,11 @@ int main(int argc, char **argv)
     g_test_add_data_func("/net/golden/plain", "plain", test_golden);
     g_test_add_data_func("/net/golden/noise", "noise", test_golden);
     g_test_add_data_func("/net/golden/motion", "motion", test_golden);
+    g_test_add_data_func("/net/golden/carry", "carry", test_golden);
     g_test_add_data_func("/net/golden/plain-half", "plain", test_golden_half);
     g_test_add_data_func("/net/golden/noise-half", "noise", test_golden_half);
     g_test_add_data_func("/net/golden/motion-half", "motion", test_golden_half);
+    g_test_add_data_func("/net/golden/carry-half", "carry", test_golden_half);
 #define ADD(name, test)                                                                                      \
     g_test_add("/net/" name, Fixture, NULL, fixture_init, test, fixture_clear);                              \
     g_test_add("/net/projection/" name, Fixture, "", fixture_init, test, fixture_clear)
@@ -1043,7 +1108,9 @@ int main(int argc, char **argv)
     ADD("restored-in-turn", test_restored_in_turn);
     ADD("restored-wrong", test_restored_wrong);
 #undef ADD
-    g_test_add("/net/motion", Fixture, NULL, motion_init, test_motion, fixture_clear);
+    g_test_add("/net/motion", Fixture, "motion", golden_init, test_motion, fixture_clear);
+    g_test_add("/net/carry", Fixture, "carry", golden_init, test_carry, fixture_clear);
+    g_test_add("/net/carry-again", Fixture, "carry", golden_init, test_carry_again, fixture_clear);
     g_test_add_func("/net/restored", test_restored);
     g_test_add_func("/net/restored-half", test_restored_half);
     g_test_add_func("/net/refined", test_refined);

@@ -34,6 +34,8 @@ def check_model(model):
         raise ValueError("encoder.groups must have four groups")
     if model.get("motion_channels") and model["channels"].get(str(embed), 0) % MOTION_PHASES ** 2:
         raise ValueError(f"with motion_channels, channels at embed_res must be a multiple of {MOTION_PHASES ** 2}")
+    if model.get("carry_channels") and not (model.get("motion_channels") and embed < resolution // 2):
+        raise ValueError("with carry_channels, there must be motion_channels, and embed_res below half the resolution")
     if model.get("refinements") and resolution < model["input"]:
         raise ValueError("with refinements, resolution must be at least input")
     missing = [str(4 << k) for k in range(int(math.log2(resolution)) - 1) if str(4 << k) not in model["channels"]]

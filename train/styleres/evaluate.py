@@ -49,7 +49,12 @@ class Portraits:
     def picture(self, values, use_residual=True):
         w_plus = self.inversion.w_plus
         w_plus = self.model.edit(w_plus, torch.tensor([values]).expand(len(w_plus), -1))
-        picture = self.model.decode(w_plus, self.inversion, self.stop).picture if use_residual else self.model.synthesis(w_plus, self.stop)
+        if not use_residual:
+            picture = self.model.synthesis(w_plus, self.stop)
+        elif self.inversion.picture is not None and not any(values):     # no edit, nothing to carry
+            picture = self.inversion.picture
+        else:
+            picture = self.model.decode(w_plus, self.inversion, self.stop).picture
         while picture.shape[2] < self.model.config["resolution"]:
             picture = upsample_rgb(picture)
         return to_bytes(picture)

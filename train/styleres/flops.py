@@ -55,14 +55,20 @@ def count(model):
     result["g_low"] = counter.take()
     residual = model.residual(enc_feat, feats)
     result["e1"] = counter.take()
-    fused, _ = model.fuse(feats, residual, model.motion(feats, feats))
+    motion = model.motion(feats, feats)
+    fused, _ = model.fuse(feats, residual, motion)
     result["e2"] = counter.take()
-    synthesis.high(fused, rgb, w_plus)
+    own = synthesis.high(fused, rgb, w_plus)
     result["g_high"] = counter.take()
+    result["carry"] = 0.0
+    if model.config.get("carry_channels"):
+        model.carry(fused, rgb, w_plus, own, motion)
+        result["carry"] = round(counter.take() - result["g_high"], 3)
     model.e4e.features(torch.zeros(1, 3, side, side), 2)
     features = counter.take()
     counter.close()
-    result["slider_step"] = round(result["g_low"] + result["e2"] + result["g_high"], 3)
-    result["refinements"] = round(model.config.get("refinements", 0) * (result["slider_step"] + features + result["e1"]), 3)
-    result["inversion"] = round(result["e0"] + result["g_low"] + result["e1"] + result["refinements"], 3)
+    picture = result["g_low"] + result["e2"] + result["g_high"]
+    result["slider_step"] = round(picture + result["carry"], 3)
+    result["refinements"] = round(model.config.get("refinements", 0) * (picture + features + result["e1"]), 3)
+    result["inversion"] = round(result["e0"] + result["g_low"] + result["e1"] + result["refinements"] + (picture if result["carry"] else 0), 3)
     return result

@@ -39,10 +39,10 @@ class Cuts:
     @torch.no_grad()
     def _features(model, pictures):
         side = model.config["resolution"] // 2
-        w_plus, residual, feats, rgb = model.invert(network_input(pictures, model.config["input"]))
-        fused, _ = model.fuse(feats, residual, model.motion(feats, feats))
-        x, rgb = model.synthesis.features_at(fused, rgb, w_plus, side)
-        return x.half(), rgb.half(), w_plus
+        inversion = model.invert(network_input(pictures, model.config["input"]))
+        fused, _ = model.fuse(inversion.feats, inversion.residual, model.motion(inversion.feats, inversion.feats))
+        x, rgb = model.synthesis.features_at(fused, inversion.rgb, inversion.w_plus, side)
+        return x.half(), rgb.half(), inversion.w_plus
 
     def batch(self, rng, count, side):
         cuts = []

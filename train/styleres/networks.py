@@ -338,13 +338,35 @@ class MotionNetwork(nn.Module):
         return self.out_layer(self.convs(self.first_layer(torch.cat([feats, edited], 1))))
 
 
-def moved(pictures, motion):
-    """pictures(x + motion(x)): motion (N x 2 x s x s, in s-ths of the side) is interpolated; beyond the border is the border."""
+def moved(pictures, motion, mode="bilinear"):
+    """pictures(x + motion(x)): motion (N x 2 x s x s, in s-ths of the side) is interpolated; beyond the border is the border.
+    mode: of the pictures' own interpolation, "bicubic" keeps them sharper."""
     side, cells, exact = pictures.shape[2], motion.shape[2], torch.promote_types(motion.dtype, torch.float32)
     motion = F.interpolate(motion.to(exact), (side, side), mode="bilinear", align_corners=False)
     axis = (torch.arange(side, device=pictures.device, dtype=exact) + 0.5) * (2 / side) - 1     # places do not fit into 16 bits
     grid = torch.stack([axis.expand(side, side), axis[:, None].expand(side, side)]) + motion * (2 / cells)
-    return F.grid_sample(pictures.to(exact), grid.permute(0, 2, 3, 1), "bilinear", "border", align_corners=False).to(pictures.dtype)
+    return F.grid_sample(pictures.to(exact), grid.permute(0, 2, 3, 1), mode, "border", align_corners=False).to(pictures.dtype)
+
+
+class CarryNetwork(nn.Module):
+    """Where the picture of an edit is better had by moving the inversion's own: from G's features and picture at half the resolution,
+    the inversion's picture of that side, moved, and the motion, to a share (one channel, 0..1)."""
+
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.first_layer = Conv(channels + 6, hidden, 3, 1, 1)
+        self.motion_layer = Conv(2, hidden, 3, 1, 1, bias=False)
+        self.out_layer = Conv(hidden, 1, 3, 1, 1)
+        nn.init.constant_(self.out_layer.bias, -1.0)    # edits of colour come from G
+
+    def forward(self, x, rgb, carried, motion):
+        moves = upsample_bilinear(self.motion_layer(motion), x.shape[2:])
+        return torch.sigmoid(self.out_layer(F.leaky_relu(self.first_layer(torch.cat([x, rgb, carried], 1)) + moves, 0.2)))
+
+
+def shrink(picture, side):
+    """Means of squares of pixels, where the picture is larger."""
+    return F.avg_pool2d(picture, picture.shape[2] // side) if picture.shape[2] > side else picture
 
 
 class SynthesisBlock(nn.Module):
@@ -363,6 +385,8 @@ class SynthesisBlock(nn.Module):
             self.modify_feature_gates = GateNetwork(outputs, config["gate_channels"])
             if config.get("motion_channels"):
                 self.modify_feature_motion = MotionNetwork(outputs, config["motion_channels"])
+        if resolution == config["resolution"] // 2 and config.get("carry_channels"):
+            self.modify_feature_carry = CarryNetwork(outputs, config["carry_channels"])
 
 
 class Synthesis(nn.Module):
@@ -435,10 +459,15 @@ class Inversion(NamedTuple):
     residual: torch.Tensor      # R
     feats: torch.Tensor         # F, and
     rgb: torch.Tensor           # the picture so far, see Synthesis.low
+    picture: torch.Tensor = None    # which edits carry over, see CarryNetwork; None: they do not
 
     def of(self, photos):
         """Only these of the photos (a slice or indices)."""
-        return Inversion(*(part[photos] for part in self))
+        return Inversion(*(part if part is None else part[photos] for part in self))
+
+    def repeat(self, times):
+        """Each photo so many times, one after the other."""
+        return Inversion(*(part if part is None else part.repeat_interleave(times, 0) for part in self))
 
 
 class Decoded(NamedTuple):
@@ -533,14 +562,13 @@ class StyleRes(nn.Module):
         w_plus, enc_feat = self.encode(x, side and self.rows_for(side))
         feats, rgb = self.synthesis.low(w_plus)
         inversion = Inversion(w_plus, self.residual(enc_feat, feats), feats, rgb)
-        refined, size = enc_feat, self.config["input"]
-        if side and side < size:
-            return inversion
-        for _ in range(self.config.get("refinements", 0)):
+        refined, size, side = enc_feat, self.config["input"], side or self.config["resolution"]
+        for _ in range(self.config.get("refinements", 0) if side >= size else 0):
             picture = self.decode(w_plus, inversion, side, (feats, rgb)).picture.clamp(-1, 1)
-            picture = F.avg_pool2d(picture, picture.shape[2] // size)
-            refined = refined + enc_feat - self.e4e.features(picture, 2)[0]
+            refined = refined + enc_feat - self.e4e.features(shrink(picture, size), 2)[0]
             inversion = inversion._replace(residual=self.residual(refined, feats))
+        if self.config.get("carry_channels") and side >= self.config["resolution"] // 2:
+            inversion = inversion._replace(picture=self.decode(w_plus, inversion, side, (feats, rgb)).picture)
         return inversion
 
     def decode(self, w_plus, inversion, side=None, low=None):
@@ -548,4 +576,17 @@ class StyleRes(nn.Module):
         feats, rgb = low or self.synthesis.low(w_plus)
         motion = self.motion(inversion.feats, feats)
         fused, added = self.fuse(feats, inversion.residual, motion)
-        return Decoded(self.synthesis.high(fused, rgb, w_plus, side), added, motion)
+        if inversion.picture is None:
+            return Decoded(self.synthesis.high(fused, rgb, w_plus, side), added, motion)
+        return Decoded(self.carry(fused, rgb, w_plus, inversion.picture, motion), added, motion)
+
+    def carry(self, fused, rgb, w_plus, own, motion):
+        """As Synthesis.high, but where the inversion's own picture, moved, is the better one, it is carried over: of the same side."""
+        half = self.config["resolution"] // 2
+        x, rgb = self.synthesis.features_at(fused, rgb, w_plus, half)
+        carried = moved(shrink(own, half), motion, "bicubic")
+        share = self.synthesis.block(half).modify_feature_carry(x, rgb, carried, motion)
+        if own.shape[2] > half:
+            rgb, carried = self.synthesis.last_block(x, rgb, w_plus), moved(own, motion, "bicubic")
+            share = F.interpolate(share, own.shape[2:], mode="bilinear", align_corners=False)
+        return rgb + share * (carried - rgb)

@@ -29,7 +29,7 @@ from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
 from .losses import face_weights, picture_loss
-from .networks import StyleRes, moved
+from .networks import StyleRes, moved, shrink
 from .objectives import load_judge
 from .paths import Paths
 
@@ -51,9 +51,7 @@ class Losses(nn.Module):
         inversion = model.invert(photo, side)
         edited = model.edit(inversion.w_plus.repeat_interleave(targets, 0), delta)
         feats, rgb = synthesis.low(edited)
-        motion = model.motion(inversion.feats.repeat_interleave(targets, 0), feats)
-        fused, added = model.fuse(feats, inversion.residual.repeat_interleave(targets, 0), motion)
-        pictures = synthesis.high(fused, rgb, edited, side)
+        pictures, added, motion = model.decode(edited, inversion.repeat(targets), side, (feats, rgb))
         coarse = synthesis.high(feats, rgb, edited, side // 2)
         target, before = shrink(target, side), shrink(photo, side).repeat_interleave(targets, 0)
         weights = self.weights * self.change_weights(before, target)
@@ -151,13 +149,11 @@ class Critic:
 
 def kind_of(name):
     """Which learning rate a parameter has."""
+    if "modify_feature_carry" in name:
+        return "carry"
     if "modify_feature" in name:
         return "gate" if ".convs2." in name else "residual"
     return "generator" if name == "latent_avg" else name.split(".")[0]
-
-
-def shrink(picture, side):
-    return F.avg_pool2d(picture, picture.shape[2] // side) if picture.shape[2] > side else picture
 
 
 # ---------------------------------------------------------------- the run
@@ -193,7 +189,8 @@ class Trainer:
 
     def _optimizer(self):
         rates = {"direction": self.settings["direction_rate"], "e4e": self.settings["encoder_rate"],
-                 "residual": self.settings["residual_rate"], "gate": self.settings["gate_rate"], "generator": 1.0}
+                 "residual": self.settings["residual_rate"], "gate": self.settings["gate_rate"], "carry": self.settings["carry_rate"],
+                 "generator": 1.0}
         groups = {kind: [] for kind in rates}
         for name, parameter in self.model.named_parameters():
             groups[kind_of(name)].append(parameter)

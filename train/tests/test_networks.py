@@ -137,7 +137,7 @@ class RefinementTest(NetworkTest):
         features, residual = enc_feat, plain.residual
         self.assertTrue(torch.equal(residual, model.residual(enc_feat, feats)))
         for _ in range(2):
-            picture = model.decode(w_plus, plain._replace(residual=residual)).picture.clamp(-1, 1)
+            picture = model.decode(w_plus, plain._replace(residual=residual, picture=None)).picture.clamp(-1, 1)
             means = picture.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
             features = features + enc_feat - model.encode(means)[1]
             residual = model.residual(features, feats)
@@ -155,6 +155,56 @@ class RefinementTest(NetworkTest):
         model, photo = self.model(1), torch.rand(1, 3, 32, 32)
         self.assertTrue(torch.equal(model.invert(photo, 16).residual, self.model(0).invert(photo, 16).residual))
         self.assertFalse(torch.equal(model.invert(photo, 32).residual, self.model(0).invert(photo, 32).residual))
+
+
+class CarryTest(NetworkTest):
+    def setUp(self):
+        torch.manual_seed(2)
+        self.model = StyleRes(tiny.MODEL, ["age", "pose"]).eval()
+        self.model.synthesis.block(32).torgb.weight.data.normal_()
+        self.photo = torch.rand(2, 3, 32, 32) * 2 - 1
+
+    def edited(self, share):
+        """The inversion, an edit's w+ and its picture with that share everywhere (None: as the network says)."""
+        inversion = self.model.invert(self.photo)
+        w_plus = self.model.edit(inversion.w_plus, torch.tensor([[0.0, 3.0]]).expand(2, -1))
+        says = self.model.synthesis.block(16).modify_feature_carry
+        fixed = lambda x, *_: torch.full_like(x[:, :1], share)
+        with mock.patch.object(says, "forward", says.forward if share is None else fixed):
+            return inversion, w_plus, self.model.decode(w_plus, inversion)
+
+    def test_share_decides_between_both_pictures(self):
+        inversion, w_plus, decoded = self.edited(0.0)
+        plain = self.model.decode(w_plus, inversion._replace(picture=None))
+        self.close(decoded.picture, plain.picture, 1e-6)
+        own = self.model.decode(inversion.w_plus, inversion._replace(picture=None)).picture
+        self.close(inversion.picture, own, 1e-6)
+        carried = self.edited(1.0)[2]
+        self.close(carried.picture, networks.moved(own, carried.motion, "bicubic"), 1e-5)
+        self.close(self.edited(0.25)[2].picture, 0.75 * decoded.picture + 0.25 * carried.picture, 1e-5)
+
+    def test_learned_from_what_both_have(self):
+        inversion, w_plus, decoded = self.edited(None)
+        decoded.picture.sum().backward()
+        for parameter in self.model.synthesis.block(16).modify_feature_carry.parameters():
+            self.assertGreater(float(parameter.grad.abs().max()), 0)
+
+    def test_half_the_resolution_carries_smaller_ones_do_not(self):
+        for side, carries in ((8, False), (16, True), (32, True)):
+            inversion = self.model.invert(self.photo, side)
+            self.assertEqual(inversion.picture is not None, carries)
+            if carries:
+                self.assertEqual(inversion.picture.shape[2], side)
+                self.assertEqual(self.model.decode(inversion.w_plus, inversion, side).picture.shape[2], side)
+
+    def test_moved_is_bicubic_within_and_the_border_beyond(self):
+        ramp = torch.arange(16.0).expand(1, 1, 16, 16).contiguous()
+        motion = torch.zeros(1, 2, 4, 4)
+        motion[:, 0] = 0.125      # half an element
+        moved = networks.moved(ramp, motion, "bicubic")
+        self.close(moved[..., 2:13], ramp[..., 2:13] + 0.5, 1e-5)
+        motion[:, 0] = 10
+        self.close(networks.moved(ramp, motion, "bicubic"), torch.full_like(ramp, 15), 1e-5)
 
 
 class DefinitionTest(NetworkTest):

@@ -277,20 +277,6 @@ class Warps(unittest.TestCase):
         self.assertLessEqual(max(target[1] for _, target, _ in closed), .5)    # lips that are closed cannot be opened
 
 
-class Person(unittest.TestCase):
-    def test_is_cut_out_of_a_backdrop(self):
-        rgb, points = drawn_portrait()
-        found = masks.person(rgb, points)
-        y, x = np.mgrid[0:SIZE, 0:SIZE]
-        head = ((x - 64) / 42.) ** 2 + ((y - 50) / 46.) ** 2
-        self.assertGreater((found[(head < .85) & (y < 62)] > .5).mean(), .98)
-        self.assertLess(found[(head > 1.2) & (y < 62)].max(), .5)
-
-    def test_without_a_backdrop_there_is_none(self):
-        random = np.random.RandomState(0)
-        self.assertIsNone(masks.person(random.rand(SIZE, SIZE, 3), face_points()))
-
-
 @NEEDS_PACK
 class Relief(unittest.TestCase):
     @classmethod
@@ -311,9 +297,33 @@ class Relief(unittest.TestCase):
         middle = int((self.landmarks[30, 1] + self.landmarks[8, 1]) / 2)
         return [(part.sum(0) @ (np.arange(SIZE) + .5)) / part.sum() for part in (strength[:middle], strength[middle:])]
 
-    def test_no_turn_changes_little(self):
-        difference = np.abs(self.relief.turned(0) - self.relief.photo).mean(-1)
-        self.assertLess(difference.mean(), 3)
+    def test_no_turn_changes_nothing(self):
+        np.testing.assert_allclose(self.relief.turned(0), self.relief.photo, atol=1e-3)
+
+    def test_nothing_tears(self):
+        from portraits import relief
+        for degrees in (-36, 12, 36):
+            motion = self.relief.motion(degrees)
+            across = np.gradient(motion[..., 0], axis=1)
+            self.assertGreater(across.min(), -.9)
+            self.assertLess(across.max(), relief.SLOPES[1] + .1)
+            self.assertGreater(np.abs(motion).max(), abs(degrees) / 5)
+
+    def test_turned_back_it_is_the_photo(self):
+        from portraits import relief
+        smooth = gaussian_filter(self.relief.photo, (2, 2, 0))
+        other = relief.Relief(smooth, self.landmarks, 0)
+        there = np.stack([np.kron(m, np.ones((2, 2))) for m in other.motion(20).transpose(2, 0, 1)], -1) * 2
+        grid = (np.mgrid[0:2 * SIZE, 0:2 * SIZE] + .5)[::-1].transpose(1, 2, 0)
+        picture = other.turned(20)
+        back = relief.lookup(picture, grid + there, "nearest")
+        self.assertLess(np.abs(back - smooth).mean(), .25 * np.abs(picture - smooth).mean())
+
+    def test_labels_are_in_order(self):
+        from portraits.pairs import TURNS, turn_label
+        labels = [turn_label(degrees) for degrees in range(TURNS[2][0], TURNS[3][1] + 1)]
+        self.assertTrue((np.diff(labels) > 0).all())
+        self.assertAlmostEqual(labels[0], -labels[-1])
 
     def test_nose_moves_more_than_the_chin_and_the_backdrop_not(self):
         nose, chin = self.green(self.relief.turned(0))
@@ -325,7 +335,6 @@ class Relief(unittest.TestCase):
         self.assertLess(corner.mean(), 4)
         left, _ = self.green(self.relief.turned(-20))
         self.assertAlmostEqual(nose - left, turned_nose - nose, delta=1)
-
 
 
 if __name__ == "__main__":

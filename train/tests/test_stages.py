@@ -251,17 +251,18 @@ class ResidualTest(StageTest):
         stage = self.stage(Residual, **settings)
         before = {name: value.clone() for name, value in stage.model.state_dict().items()}
         self.steps(stage, 2)
-        return stage, {name.split(".b8.")[-1].split(".")[0] for name, value in stage.model.state_dict().items()
+        return stage, {next((part for part in name.split(".") if "modify_feature" in part), name) for name, value in stage.model.state_dict().items()
                        if not torch.equal(value, before[name])}
 
     def test_only_residual_networks_learn(self):
         stage, moved = self.moved()
-        self.assertEqual(moved, {"modify_feature_alignment", "modify_feature_extraction", "modify_feature_motion", "modify_feature_gates"})
+        self.assertEqual(moved, {"modify_feature_alignment", "modify_feature_extraction", "modify_feature_motion", "modify_feature_gates",
+                                 "modify_feature_carry"})
         self.assertTrue(all(np.isfinite(float(value)) for value in stage.figures.values()))
 
     def test_ablations(self):
         _, moved = self.moved(transform=False)
-        self.assertEqual(moved, {"modify_feature_alignment", "modify_feature_extraction", "modify_feature_motion"})
+        self.assertEqual(moved, {"modify_feature_alignment", "modify_feature_extraction", "modify_feature_motion", "modify_feature_carry"})
         stage = self.stage(Residual, cycle=False)
         outputs, targets, invented, added = stage.walk(torch.rand(4, 3, 32, 32))
         self.assertEqual([len(x) for x in (outputs, targets, invented, added)], [1, 1, 1, 1])

@@ -140,7 +140,7 @@ class RunTest(TrainingTest):
         self.assertEqual(float(right[2]), 0.5)                       # an edit of colour moves nothing
 
     def test_models_need_not_move_the_residual(self):
-        for model in (tiny.MODEL, dict(tiny.MODEL, motion_channels=0)):
+        for model in (tiny.MODEL, dict(tiny.MODEL, motion_channels=0, carry_channels=0)):
             losses = Losses(StyleRes(model, ["age", "smile", "pose"]), dict(tiny.settings()["loss"], cycle=1.0), 32)
             total, parts, _ = losses(torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3))
             total.backward()

@@ -14,7 +14,7 @@ from styleres.data import LABELS, TrainingData, read  # noqa: E402
 
 MODEL = {
     "input": 32, "resolution": 32, "w_dim": 16, "num_ws": 8, "embed_res": 8, "noise": False, "gate_channels": 8,
-    "motion_channels": 8, "refinements": 1,
+    "motion_channels": 8, "carry_channels": 4, "refinements": 1,
     "channels": {"4": 16, "8": 16, "16": 8, "32": 8},
     "encoder": {"stem": 8, "groups": [[8, 8, 1], [8, 16, 1], [16, 16, 1], [16, 16, 1]], "se_ratio": 8,
                 "heads": ["c3", "c3", "p2", "p2", "p1", "p1", "c3", "c3"]}}
