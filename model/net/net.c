@@ -368,7 +368,15 @@ static gboolean make_own(LkNet *net, const float *w_plus, GCancellable *cancella
     return write_input(net, own[0], whole, size, error) && write_input(net, own[1], half, size / 4, error);
 }
 
-/* An edit's, or, which no edit is needed for, the inversion's. */
+static gboolean are_zero(const float *values, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        if (values[i] != 0)
+            return FALSE;
+    return TRUE;
+}
+
+/* An edit's mode, or the inversion's where nothing is edited. */
 static gboolean choose_mode(LkNet *net, const float *w_plus, const float *style_offsets,
                             GCancellable *cancellable, GError **error)
 {
@@ -384,7 +392,8 @@ static gboolean choose_mode(LkNet *net, const float *w_plus, const float *style_
         (lk_schedule_input(net->schedule, net->network->own[1]) == 0 &&
          !make_own(net, own, cancellable, error)))
         return FALSE;
-    if (style_offsets == NULL && memcmp(own, w_plus, n * sizeof(float)) == 0)
+    if (memcmp(own, w_plus, n * sizeof(float)) == 0 &&
+        (style_offsets == NULL || are_zero(style_offsets, lk_config_n_styles(config))))
         net->mode = LK_MODE_INVERSION;
     return TRUE;
 }

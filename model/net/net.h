@@ -66,7 +66,7 @@ gboolean lk_net_restore(LkNet *net, const LkInversion *inversion, GError **error
 /* The picture of the (edited) code w_plus (num_ws x w_dim): rgba receives resolution x resolution x 4 bytes.
  * style_offsets: NULL, or lk_config_n_styles() numbers that are added to the outputs of the affine layers (to_rgb's after their
  * gain 1 / sqrt(channels)) of the edited picture; F and E1 see the photo's own styles. With w_plus as lk_net_invert gave it
- * and no offsets, it is the inversion itself. */
+ * and no offsets, or all 0, it is the inversion itself. */
 gboolean lk_net_generate(LkNet *net, const float *w_plus, const float *style_offsets, LkInversionMode mode,
                          guint8 *rgba, GCancellable *cancellable, GError **error);
 
@@ -77,7 +77,9 @@ void lk_net_forget(LkNet *net);
  * lk_net_invert "image_in", "e0", "heads", and for each refinement what a picture needs, "image_in", "e0"; once per photo with
  * residual features "f.b4" ... "f.b64" (generator on the unedited
  * code up to F), "e1.align", "e1.extract", "e2.photo" (the part of E2 that sees only the photo; in a model that moves R
- * "motion.photo", the part of the motion network that does); per edit "b4" ... "b64.conv0" (F'), there "motion", "e2" (F''), "b64.conv1", "b128", ..., "image_out". */
+ * "motion.photo", the part of the motion network that does); per edit "b4" ... "b64.conv0" (F'), there "motion", "e2" (F''), "b64.conv1", "b128", ..., "image_out".
+ * A model whose edits carry over the inversion's image makes that first, if it has not yet, in the same stages but "uncarried" before
+ * "image_out"; then "carry.photo" once, and per edit "carry" (where to carry it over) and "carried". */
 typedef struct {
     const char *name;
     double seconds;

@@ -287,12 +287,15 @@ static void test_motion(Fixture *fixture, gconstpointer data)
 /* What a model runs whose edits carry over the inversion's picture: that one first, once per photo, whatever is asked for. */
 static void test_carry(Fixture *fixture, gconstpointer data)
 {
+    const guint n_styles = lk_config_n_styles(lk_model_config(lk_net_model(fixture->net)));
+    g_autofree float *offsets = g_new0(float, n_styles);
     guint8 own[PIXELS], edit[PIXELS], other[PIXELS];
     float first;
 
     invert(fixture, CODE_STAGES);
     generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, own, CARRY_OWN "image_out");
     generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, other, "");
+    generate_styles(fixture, fixture->w_plus, offsets, LK_INVERSION_STYLERES, other, "");
     first = fixture->w_plus[0];
     fixture->w_plus[0] += 1;
     generate(fixture, fixture->w_plus, LK_INVERSION_STYLERES, edit,

@@ -149,8 +149,9 @@ class Critic:
 
 def kind_of(name):
     """Which learning rate a parameter has."""
-    if "modify_feature_carry" in name:
-        return "carry"
+    for kind in ("motion", "carry"):
+        if f"modify_feature_{kind}" in name:
+            return kind
     if "modify_feature" in name:
         return "gate" if ".convs2." in name else "residual"
     return "generator" if name == "latent_avg" else name.split(".")[0]
@@ -189,8 +190,8 @@ class Trainer:
 
     def _optimizer(self):
         rates = {"direction": self.settings["direction_rate"], "e4e": self.settings["encoder_rate"],
-                 "residual": self.settings["residual_rate"], "gate": self.settings["gate_rate"], "carry": self.settings["carry_rate"],
-                 "generator": 1.0}
+                 "residual": self.settings["residual_rate"], "gate": self.settings["gate_rate"], "motion": self.settings["motion_rate"],
+                 "carry": self.settings["carry_rate"], "generator": 1.0}
         groups = {kind: [] for kind in rates}
         for name, parameter in self.model.named_parameters():
             groups[kind_of(name)].append(parameter)
