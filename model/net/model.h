@@ -46,9 +46,8 @@ typedef struct {
     LkHeadSource heads[LK_MAX_WS];
     guint gate_channels;   /* outputs of down1 and of down2 in E2 */
     guint motion_channels; /* width of the network that finds R's motion; 0: R does not move */
-    guint
-        carry_channels; /* width of the network that finds what of an edit is the inversion moved; 0: nothing is */
-    guint refinements; /* how often enc_feat is corrected by what the inversion lacks */
+    guint carry_channels;  /* width of the network that finds what edits carry over; 0: nothing */
+    guint refinements;     /* how often enc_feat is corrected by what the inversion lacks */
 } LkConfig;
 
 /* What a slider does to a code; edit.h has the formulas. */

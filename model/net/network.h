@@ -35,8 +35,7 @@ typedef struct {
     LkValue enc_feat; /* what E1 reads of the photo */
     LkValue picture;  /* 4 x resolution x resolution bytes */
     LkValue image;    /* the same as planes of -1 to 1, rather more where G overshoots */
-    LkValue
-        own[2]; /* inputs: the inversion's image, whole and halved; absent in models without carry_channels */
+    LkValue own[2];   /* inputs, only with carry_channels: the inversion's image, whole and halved */
 } LkNetwork;
 
 /* Builds the graph. keep: the values with names live on after a run. The tensors' names and shapes are not checked here, but
