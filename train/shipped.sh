@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Makes the shipped model from the one before it: the same data, seeds and numbers of steps. About 15 minutes for the data
-# and 70 for training, on two processor cores. Bit for bit only on the same processor and libraries, else within the
+# and 60 for training, on two processor cores. Bit for bit only on the same processor and libraries, else within the
 # noise that docs/model.md tells. What WORK has already is kept, so a run that was cut off can go on.
 #
 # usage: cd train; MAKEHUMAN_DIR=... ./shipped.sh PHOTOS WORK
@@ -37,10 +37,10 @@ pairs=(--set model.refinements=1 --data "$data" --renders "$renders" --init "$wo
   --set 'edits.pose={label="Pose",full=0.82,safe=[-3.0,3.0]}'
   --set 'train.favour=[1.2,4.0,2.0,0.7]' --set 'train.mix={render=2,portrait=2}' --set loss.edit=2.5
   --set 'train.stages=[[0.0,128]]' --set train.decay_from=0.25 --set train.learning_rate=1.2e-3 --set train.warmup=60
-  --set loss.cycle=8.0 --set loss.motion_cycle=16.0 --set loss.motion=4.0
+  --set loss.cycle=8.0 --set loss.motion_cycle=8.0 --set loss.motion=4.0
   --set loss.perceptual=1.0 --set 'judges.perceptual="judges/perceptual-loss.safetensors"')
 for seed in 6 7; do
-  $python -m styleres.train "$work/seed$seed.pt" $(resume "$work/seed$seed.pt") "${pairs[@]}" --set train.steps=1900 \
+  $python -m styleres.train "$work/seed$seed.pt" $(resume "$work/seed$seed.pt") "${pairs[@]}" --set train.steps=1500 \
     --set "train.seed=$seed" &
 done
 all

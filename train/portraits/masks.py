@@ -7,7 +7,7 @@ enough to make pseudo pairs, not matting.
 """
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy.ndimage import gaussian_filter, label, maximum_filter, uniform_filter
+from scipy.ndimage import binary_erosion, gaussian_filter, label, maximum_filter, uniform_filter
 
 # a plain backdrop scatters this much in _colour_space(); the log of its Gaussian's peak follows
 BACKGROUND_SPREAD = np.array([0.030, 0.022, 0.022])
@@ -179,3 +179,32 @@ def brows(rgb, landmarks):
     y = luma(rgb)
     local = gaussian_filter(maximum_filter(gaussian_filter(y, size / 200), int(0.3 * height)), 0.1 * height)
     return np.clip((local - y - 0.06) / 0.22, 0, 1) * area
+
+
+def person(rgb, landmarks):
+    """The whole person against a plain backdrop, or None where no backdrop is found: a random walk from what surely is either."""
+    from skimage.segmentation import random_walker
+    size = len(rgb)
+    eyes, right, down, height = face_frame(landmarks)
+    grid = np.mgrid[0:size, 0:size][::-1].transpose(1, 2, 0) + 0.5 - eyes
+    u, v = np.abs(grid @ right) / height, grid @ down / height
+    values = _colour_space(gaussian_filter(rgb, (0.8, 0.8, 0)))
+    distance = _background_distance(values)
+
+    inner = polygon(np.vstack([landmarks[:17], landmarks[26:16:-1]]), size) > 0.5
+    inner |= (hair(rgb, landmarks) > 0.95) & (u < 1.5)
+    inner |= (face_oval(landmarks, size) > 0.5) & (v > -0.9)
+    inner |= ((u < 0.45) & (v > 1.2)) | ((u < 1.0) & (v > 1.72))          # neck and collar
+    inner = binary_erosion(inner, iterations=size // 64)
+
+    parts, _ = label(distance < 6)
+    border = np.zeros((size, size), bool)
+    border[0] = border[:int(0.7 * size), 0] = border[:int(0.7 * size), -1] = True
+    outer = np.isin(parts, np.unique(parts[border & (parts > 0)])) & ~((u < 0.8) & (v > 1.3))
+    outer = binary_erosion(outer, iterations=size // 128) | ((v < -1.95) & (distance < 40))
+    outer &= ~inner
+    if outer.mean() < 0.05:
+        return None
+    seeds = np.where(inner, 1, np.where(outer, 2, 0))
+    return np.clip(random_walker(np.clip(values * 2, -1, 1), seeds, beta=400, mode="cg_j", channel_axis=-1, return_full_prob=True,
+                                 prob_tol=1)[0], 0, 1)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from .age import Portrait
+from .bend import Bend
 from .fields import Fields, nearest
 from .relief import Relief
 
@@ -20,12 +21,14 @@ MEAN_AGE = .5
 FULL_AGE = .8                           # label difference of the strongest ageing
 HAIR = 1.3                              # label difference of a change of the hair's luma by 1 (heads.labels.hair_lightness)
 MOUTH = .2                              # how much wider a smile of 1 makes the mouth, beyond the mean head's
-TURNS = ((-18, -8), (8, 18), (-36, -18), (18, 36))          # degrees of a relief
+SMALL_TURNS = ((-18, -8), (8, 18))      # degrees that a portrait is bent by
+LARGE_TURNS = ((-21, -14), (14, 21))    # degrees of a relief's label
+RELIEF = 1.3                            # a relief turned by so much more reads, by landmarks, as a head turned by 1
 SMILE_PAIRS = 3
 
 
-def turn_label(degrees):
-    """What a relief turned by so much reads as, by landmarks: yaw / 30 (48 portraits at 11, 22 and 34 degrees: .22, .43, .55)."""
+def bend_label(degrees):
+    """What a portrait bent by so much reads as, by landmarks: yaw / 30 (48 portraits at 11, 22 and 34 degrees: .22, .43, .55)."""
     return degrees * (.022 - .00016 * abs(degrees))
 
 
@@ -50,12 +53,14 @@ def smile_jobs(labels, yaw, random):
 
 
 def pose_pairs(photo, landmarks, labels, fields, random):
-    """-> [(picture at fields.size, label change)] of one photo: turned as a relief, and with other smiles. landmarks in pixels of
-    fields.size."""
+    """-> [(picture at fields.size, label change)] of one photo: turned a little by bending, turned more as a relief, where it has a
+    plain backdrop, and with other smiles. landmarks in pixels of fields.size."""
     photo = photo.astype(np.float32)
     yaw = int(nearest(YAWS, labels[2] * 30))
-    relief = Relief(photo, landmarks, yaw)
-    result = [(reduced(relief.turned(turn), fields.size), (0, 0, turn_label(turn), 0)) for turn in (random.uniform(*t) for t in TURNS)]
+    bend, relief = Bend(photo, landmarks, yaw), Relief(photo, landmarks, yaw)
+    small, large = ([random.uniform(*interval) for interval in turns] for turns in (SMALL_TURNS, LARGE_TURNS))
+    result = [(reduced(bend.turned(turn), fields.size), (0, 0, bend_label(turn), 0)) for turn in small]
+    result += [(reduced(relief.turned(RELIEF * turn), fields.size), (0, 0, turn / 30, 0)) for turn in large if relief.ok]
     for source, target, change in smile_jobs(labels, yaw, random):
         warped = fields.warp(photo, landmarks, source, target, 1 + MOUTH * change[1])
         result.append((reduced(warped, fields.size), change))

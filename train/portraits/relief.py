@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A portrait as a relief, so that its head can be turned: the mean head's depth under the photo's own pixels. The turn is the one of
-the rendered heads (heads/scene.py), in the photo's own frame, but everything bends and nothing tears: how fast the picture may be
-stretched or pressed together is bounded, and away from the head the motion fades out. So a turned portrait is a resampled photo without
-holes, and turning it back gives the photo.
+"""A portrait as a relief, so that its head can be turned: the mean head's depth under the photo's own pixels, the person cut out,
+the backdrop filled in behind. The turn is the one of the rendered heads (heads/scene.py), in the photo's own frame.
 """
 from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
 from heads.model import LANDMARKS, head_model
 from heads.raster import fragments
 from heads.scene import CAMERA_DISTANCE, ffhq_frame, flattened, turned
+from . import masks
 from .fields import MEAN_HAIR, lookup, mean_head, resized, scattered
 
-GRID = 128                  # cells along each side of the relief
-FADE = .12                  # of the side: how far around the head the surroundings follow
-SLOPES = (-.7, 1.2)         # change of the motion across the picture, by cells per cell; -1 would fold it
-SHEAR = .8                  # and of the motion across, down the picture
-ROUNDS = 100                # of smoothing where it is more, at most
+GRID = 128          # vertices along each side of the relief
+ROUND = .45         # decimetres: radius with which outlines bend backwards
+STEPS = 12          # vertices that do
 PIXELS = (np.mgrid[0:GRID, 0:GRID] + .5)[::-1].transpose(1, 2, 0)
 SMILE, AGE = .25, .5
 
@@ -39,57 +36,101 @@ def mean_depth(yaw):
     return z, positions[LANDMARKS], joint, scale
 
 
-def continued(image, known, widths):
+def filled(image, known, widths):
     """Where `known` (S x S, bool) is false, smooth values from around; the narrowest of the Gaussians that reaches anything."""
-    result, missing = image.copy(), ~known
+    result = image.copy()
+    missing, bands = ~known, image.reshape(*known.shape, -1)
+    flat = result.reshape(*known.shape, -1)
     for width in widths:
         weight = gaussian_filter(known.astype(np.float32), width)
         reached = missing & (weight > .02)
-        result[reached] = (gaussian_filter(np.where(known, image, 0), width) / np.maximum(weight, 1e-6))[reached]
+        for band in range(bands.shape[-1]):
+            flat[..., band][reached] = (gaussian_filter(np.where(known, bands[..., band], 0), width) / np.maximum(weight, 1e-6))[reached]
         missing = missing & ~reached
     return result
 
 
-def bounded(motion):
-    """S x S x 2, smoothed where it changes faster than SLOPES and SHEAR allow."""
-    for _ in range(ROUNDS):
-        across, down = np.gradient(motion[..., 0], axis=1), np.gradient(motion[..., 0], axis=0)
-        steep = (across < SLOPES[0]) | (across > SLOPES[1]) | (np.abs(down) > SHEAR)
-        if not steep.any():
-            break
-        share = np.clip(gaussian_filter(steep.astype(float), 1.5) * 3, 0, 1)[..., None]
-        motion = motion * (1 - share) + gaussian_filter(motion, (1.5, 1.5, 0)) * share
-    return motion
+class Fit:
+    """The mean head laid under a photo: depth (GRID x GRID, decimetres, continued around the head), head (where it is, 0..1), and as
+    mean_depth() has them points, scale and, in the photo's own place, origin (of the head joint)."""
 
-
-class Relief:
-    def __init__(self, photo, landmarks, yaw):
-        """photo: S x S x 3 float, 0..255, S a multiple of GRID; landmarks: 68 x 2 in pixels of GRID; yaw: degrees, about what the head has."""
-        self.photo, self.factor = photo, len(photo) // GRID
+    def __init__(self, landmarks, yaw, softness):
+        """landmarks: 68 x 2 in pixels of GRID; yaw: degrees, about what the head has; softness: of the depth, pixels."""
         z, self.points, joint, self.scale = mean_depth(yaw)
         offset = landmarks - (joint + flattened(self.points)[0] * self.scale)
         self.origin = joint + np.median(offset, 0)
-        fit, known = scattered(PIXELS, landmarks, offset, GRID * .07), np.isfinite(z)
+        known, places = np.isfinite(z), PIXELS - scattered(PIXELS, landmarks, offset, GRID * .07)
+        depth = filled(np.where(known, z, 0), known, (3, 8, 20, 60))
+        self.depth = gaussian_filter(lookup(depth[..., None], places, "nearest")[..., 0], softness)
+        self.head = lookup(known[..., None].astype(float), places, "nearest")[..., 0]
 
-        def fitted(image):
-            return lookup(image[..., None], PIXELS - fit, "nearest")[..., 0]
+    def positions(self, at, depth):
+        """N x 3 (decimetres, relative to the head joint) of what is seen at these pixels (... x 2) with this depth."""
+        flat = (at - self.origin) / self.scale * ((CAMERA_DISTANCE - depth) / CAMERA_DISTANCE)[..., None]
+        return np.stack([flat[..., 0], -flat[..., 1], depth], -1).reshape(-1, 3)
 
-        depth = gaussian_filter(fitted(continued(np.where(known, z, 0), known, (3, 8, 20, 60))), 1.5)
-        self.follows = np.exp(-(distance_transform_edt(fitted(known.astype(float)) <= .5) / (FADE * GRID)) ** 2)
-        flat = (PIXELS - self.origin) / self.scale * ((CAMERA_DISTANCE - depth) / CAMERA_DISTANCE)[..., None]
-        self.positions = np.stack([flat[..., 0], -flat[..., 1], depth], -1).reshape(-1, 3)
+    def turned(self, positions, degrees):
+        """Positions after a turn of the head -> pixels of GRID (N x 2), depth."""
+        flat, depth = flattened(turned(positions, degrees, self.points))
+        return self.origin + flat * self.scale, depth
 
-    def motion(self, degrees):
-        """GRID x GRID x 2 cells: where a turn of the head by so much moves every place of the photo."""
-        flat, _ = flattened(turned(self.positions, degrees, self.points))
-        there = (self.origin + flat * self.scale).reshape(GRID, GRID, 2)
-        return bounded((there - PIXELS) * self.follows[..., None])
+
+class Relief:
+    """ok: whether the photo has a backdrop that the person can be told from; if not, nothing else can be asked."""
+
+    def __init__(self, photo, landmarks, yaw):
+        """photo: S x S x 3 float, 0..255, S a multiple of GRID; landmarks: 68 x 2 in pixels of GRID; yaw: degrees, about what the head has."""
+        self.photo, self.factor = photo, len(photo) // GRID
+        small = photo.reshape(GRID, self.factor, GRID, self.factor, 3).mean((1, 3))
+        person = masks.person(small / 255, landmarks)
+        self.ok = person is not None
+        if self.ok:
+            self.fit = Fit(landmarks, yaw, 1)
+            self._shape(self.fit.depth, person > .5)
+            self._paint(person)
+
+    def _shape(self, z, inside):
+        """Positions (decimetres, relative to the head joint) of the grid's vertices, and triangles. Towards the outline they bend
+        backwards, and beyond it they fold back behind it."""
+        distance, nearest = distance_transform_edt(~inside, return_indices=True)
+        edge = PIXELS[nearest[0], nearest[1]]
+        inner = np.minimum(distance_transform_edt(inside) / self.fit.scale, ROUND)
+        bend = ROUND - np.sqrt(np.maximum(ROUND ** 2 - (ROUND - inner) ** 2, 0))
+        depth = np.where(inside, z - .6 * bend, z[nearest[0], nearest[1]] - .6 * ROUND)
+        angle = np.minimum(distance / STEPS, 1) * (np.pi / 3)
+        outwards = (PIXELS - edge) / np.maximum(distance, 1e-6)[..., None]
+        at = np.where(inside[..., None], PIXELS, edge - outwards * (1 - np.cos(angle))[..., None] * ROUND * self.fit.scale)
+        depth = depth - np.where(inside, 0, np.sin(angle) * ROUND)
+        at = np.where(inside[..., None], at, gaussian_filter(at, (1.5, 1.5, 0)))
+        depth = np.where(inside, depth, gaussian_filter(depth, 1.5))
+        self.positions = self.fit.positions(at, depth)
+        used, number = distance < STEPS, np.arange(GRID * GRID).reshape(GRID, GRID)
+        whole = used[:-1, :-1] & used[1:, :-1] & used[:-1, 1:] & used[1:, 1:]
+        a, b, c, d = (corner[whole] for corner in (number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]))
+        self.faces = np.vstack([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
+
+    def _paint(self, person):
+        """The person's colours continued outwards, the backdrop's inwards."""
+        factor = self.factor
+        large = np.clip(resized(person[..., None].astype(np.float32), len(self.photo))[..., 0], 0, 1)
+        depth = distance_transform_edt(large > .5) - distance_transform_edt(large <= .5)     # pixels inside the person
+        self.person = filled(self.photo, depth > 1.2 * factor, [width * factor for width in (1.5, 4, 9)])
+        self.backdrop = filled(self.photo, depth < -4 * factor, [width * factor for width in (2, 5, 12, 30, 60)])
 
     def turned(self, degrees):
         """S x S x 3 float: the head turned by so much."""
-        motion, source, size = self.motion(degrees), PIXELS, len(self.photo)
-        for _ in range(60):         # halved steps find the place that moves here also where slopes exceed 1
-            source = source + (PIXELS - lookup(motion, source, "nearest") - source) / 2
-        grid = (np.mgrid[0:size, 0:size] + .5)[::-1].transpose(1, 2, 0)
-        x, y = (grid + resized(source - PIXELS, size) * self.factor - .5).transpose(2, 0, 1)
-        return np.stack([map_coordinates(self.photo[..., k], [y, x], order=3, mode="nearest") for k in range(3)], -1)
+        size, factor = len(self.photo), self.factor
+        at, depth = self.fit.turned(self.positions, degrees)
+        pixel, face, weights, depth, area = fragments(at * factor, depth, self.faces, size, size)
+        order = np.lexsort((depth, pixel))
+        order = order[area[face[order]] < 0]
+        order = order[np.r_[True, pixel[order][1:] != pixel[order][:-1]]]     # the nearest that faces the camera
+        pixel, face, weights = pixel[order], face[order], weights[order]
+        source = (PIXELS.reshape(-1, 2)[self.faces[face]] * weights[..., None]).sum(1) * factor
+        colours, covered = np.zeros((size * size, 3)), np.zeros(size * size, bool)
+        colours[pixel], covered[pixel] = lookup(self.person, source[:, None], "nearest")[:, 0], True
+        parts, _ = label(covered.reshape(size, size))
+        covered = parts == np.bincount(parts[parts > 0]).argmax()       # without what the turn has cut off, a far ear
+        colours = filled(colours.reshape(size, size, 3), covered, (1.5 * factor,))
+        soft = gaussian_filter(covered.astype(np.float32), .4 * factor)[..., None]
+        return self.backdrop * (1 - soft) + colours * soft

@@ -277,8 +277,23 @@ class Warps(unittest.TestCase):
         self.assertLessEqual(max(target[1] for _, target, _ in closed), .5)    # lips that are closed cannot be opened
 
 
-@NEEDS_PACK
-class Relief(unittest.TestCase):
+class Person(unittest.TestCase):
+    def test_is_cut_out_of_a_backdrop(self):
+        rgb, points = drawn_portrait()
+        found = masks.person(rgb, points)
+        y, x = np.mgrid[0:SIZE, 0:SIZE]
+        head = ((x - 64) / 42.) ** 2 + ((y - 50) / 46.) ** 2
+        self.assertGreater((found[(head < .85) & (y < 62)] > .5).mean(), .98)
+        self.assertLess(found[(head > 1.2) & (y < 62)].max(), .5)
+
+    def test_without_a_backdrop_there_is_none(self):
+        random = np.random.RandomState(0)
+        self.assertIsNone(masks.person(random.rand(SIZE, SIZE, 3), face_points()))
+
+
+class Turned:
+    """A drawn portrait with green marks on nose and chin, whose head can be turned."""
+
     @classmethod
     def setUpClass(cls):
         from portraits import relief
@@ -288,7 +303,7 @@ class Relief(unittest.TestCase):
         cls.photo = drawn_portrait()[0] * 255
         for x, y in cls.landmarks[[30, 8]]:         # marks on the nose and on the chin
             cls.photo[int(y) - 1:int(y) + 2, int(x) - 1:int(x) + 2] = [0, 255, 0]
-        cls.relief = relief.Relief(np.kron(cls.photo, np.ones((2, 2, 1))), cls.landmarks, 0)
+        cls.head = cls.kind()(np.kron(cls.photo, np.ones((2, 2, 1))), cls.landmarks, 0)
 
     def green(self, picture):
         """Where the green marks of the face are: their middles (x), from top to bottom."""
@@ -297,44 +312,65 @@ class Relief(unittest.TestCase):
         middle = int((self.landmarks[30, 1] + self.landmarks[8, 1]) / 2)
         return [(part.sum(0) @ (np.arange(SIZE) + .5)) / part.sum() for part in (strength[:middle], strength[middle:])]
 
-    def test_no_turn_changes_nothing(self):
-        np.testing.assert_allclose(self.relief.turned(0), self.relief.photo, atol=1e-3)
-
-    def test_nothing_tears(self):
-        from portraits import relief
-        for degrees in (-36, 12, 36):
-            motion = self.relief.motion(degrees)
-            across = np.gradient(motion[..., 0], axis=1)
-            self.assertGreater(across.min(), -.9)
-            self.assertLess(across.max(), relief.SLOPES[1] + .1)
-            self.assertGreater(np.abs(motion).max(), abs(degrees) / 5)
-
-    def test_turned_back_it_is_the_photo(self):
-        from portraits import relief
-        smooth = gaussian_filter(self.relief.photo, (2, 2, 0))
-        other = relief.Relief(smooth, self.landmarks, 0)
-        there = np.stack([np.kron(m, np.ones((2, 2))) for m in other.motion(20).transpose(2, 0, 1)], -1) * 2
-        grid = (np.mgrid[0:2 * SIZE, 0:2 * SIZE] + .5)[::-1].transpose(1, 2, 0)
-        picture = other.turned(20)
-        back = relief.lookup(picture, grid + there, "nearest")
-        self.assertLess(np.abs(back - smooth).mean(), .25 * np.abs(picture - smooth).mean())
-
-    def test_labels_are_in_order(self):
-        from portraits.pairs import TURNS, turn_label
-        labels = [turn_label(degrees) for degrees in range(TURNS[2][0], TURNS[3][1] + 1)]
-        self.assertTrue((np.diff(labels) > 0).all())
-        self.assertAlmostEqual(labels[0], -labels[-1])
-
     def test_nose_moves_more_than_the_chin_and_the_backdrop_not(self):
-        nose, chin = self.green(self.relief.turned(0))
-        picture = self.relief.turned(20)
+        nose, chin = self.green(self.head.turned(0))
+        picture = self.head.turned(20)
         turned_nose, turned_chin = self.green(picture)
         self.assertGreater(turned_nose - nose, turned_chin - chin + 3)
         self.assertGreater(turned_chin - chin, 1)
-        corner = np.abs(picture - self.relief.photo)[:24, :24]
+        corner = np.abs(picture - self.head.photo)[:24, :24]
         self.assertLess(corner.mean(), 4)
-        left, _ = self.green(self.relief.turned(-20))
+        left, _ = self.green(self.head.turned(-20))
         self.assertAlmostEqual(nose - left, turned_nose - nose, delta=1)
+
+
+@NEEDS_PACK
+class Relief(Turned, unittest.TestCase):
+    @staticmethod
+    def kind():
+        from portraits.relief import Relief as Kind
+        return Kind
+
+    def test_no_turn_changes_little(self):
+        difference = np.abs(self.head.turned(0) - self.head.photo).mean(-1)
+        self.assertLess(difference.mean(), 3)
+
+
+@NEEDS_PACK
+class Bend(Turned, unittest.TestCase):
+    @staticmethod
+    def kind():
+        from portraits.bend import Bend as Kind
+        return Kind
+
+    def test_no_turn_changes_nothing(self):
+        np.testing.assert_allclose(self.head.turned(0), self.head.photo, atol=1e-3)
+
+    def test_nothing_tears(self):
+        from portraits.bend import SLOPES
+        for degrees in (-30, 12, 30):
+            motion = self.head.motion(degrees)
+            across = np.gradient(motion[..., 0], axis=1)
+            self.assertGreater(across.min(), -.9)
+            self.assertLess(across.max(), SLOPES[1] + .1)
+            self.assertGreater(np.abs(motion).max(), abs(degrees) / 5)
+
+    def test_turned_back_it_is_the_photo(self):
+        from portraits.bend import lookup
+        smooth = gaussian_filter(self.head.photo, (2, 2, 0))
+        other = self.kind()(smooth, self.landmarks, 0)
+        there = np.stack([np.kron(m, np.ones((2, 2))) for m in other.motion(20).transpose(2, 0, 1)], -1) * 2
+        grid = (np.mgrid[0:2 * SIZE, 0:2 * SIZE] + .5)[::-1].transpose(1, 2, 0)
+        picture = other.turned(20)
+        back = lookup(picture, grid + there, "nearest")
+        self.assertLess(np.abs(back - smooth).mean(), .25 * np.abs(picture - smooth).mean())
+
+    def test_labels_are_in_order(self):
+        from portraits.pairs import LARGE_TURNS, SMALL_TURNS, bend_label
+        labels = [bend_label(degrees) for degrees in range(SMALL_TURNS[0][0], SMALL_TURNS[1][1] + 1)]
+        self.assertTrue((np.diff(labels) > 0).all())
+        self.assertAlmostEqual(labels[0], -labels[-1])
+        self.assertLess(labels[-1], LARGE_TURNS[1][0] / 30)
 
 
 if __name__ == "__main__":
