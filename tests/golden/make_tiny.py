@@ -105,7 +105,7 @@ def picture(model, fused, rgb, w_plus, own, motion):
     """own: the inversion's picture; for models that do not carry it over, None."""
     if own is None:
         return model.synthesis.high(fused, rgb, w_plus)
-    return model.carry(fused, rgb, w_plus, own, motion)
+    return model.carry(fused, rgb, w_plus, own, motion)[0]
 
 
 def stages(model, x):

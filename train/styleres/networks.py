@@ -475,6 +475,7 @@ class Decoded(NamedTuple):
     picture: torch.Tensor
     added: torch.Tensor         # to F'
     motion: torch.Tensor        # of R, see MotionNetwork; None: it stayed
+    share: torch.Tensor = None      # of the inversion's picture, see CarryNetwork; None: nothing is carried over
 
 
 class StyleRes(nn.Module):
@@ -578,10 +579,12 @@ class StyleRes(nn.Module):
         fused, added = self.fuse(feats, inversion.residual, motion)
         if inversion.picture is None:
             return Decoded(self.synthesis.high(fused, rgb, w_plus, side), added, motion)
-        return Decoded(self.carry(fused, rgb, w_plus, inversion.picture, motion), added, motion)
+        picture, share = self.carry(fused, rgb, w_plus, inversion.picture, motion)
+        return Decoded(picture, added, motion, share)
 
     def carry(self, fused, rgb, w_plus, own, motion):
-        """As Synthesis.high, but where the inversion's own picture, moved, is the better one, it is carried over: of the same side."""
+        """As Synthesis.high, but where the inversion's own picture (of the same side), moved, is the better one, it is carried over.
+        -> picture, share"""
         half = self.config["resolution"] // 2
         x, rgb = self.synthesis.features_at(fused, rgb, w_plus, half)
         carried = moved(shrink(own, half), motion, "bicubic")
@@ -589,4 +592,4 @@ class StyleRes(nn.Module):
         if own.shape[2] > half:
             rgb, carried = self.synthesis.last_block(x, rgb, w_plus), moved(own, motion, "bicubic")
             share = F.interpolate(share, own.shape[2:], mode="bilinear", align_corners=False)
-        return rgb + share * (carried - rgb)
+        return rgb + share * (carried - rgb), share

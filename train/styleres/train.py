@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from . import config as configuration
 from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
-from .data import SHAPE, TrainingData, read, unpack
+from .data import COLOUR, SHAPE, TrainingData, read, unpack
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
@@ -51,7 +51,7 @@ class Losses(nn.Module):
         inversion = model.invert(photo, side)
         edited = model.edit(inversion.w_plus.repeat_interleave(targets, 0), delta)
         feats, rgb = synthesis.low(edited)
-        pictures, added, motion = model.decode(edited, inversion.repeat(targets), side, (feats, rgb))
+        pictures, added, motion, share = model.decode(edited, inversion.repeat(targets), side, (feats, rgb))
         coarse = synthesis.high(feats, rgb, edited, side // 2)
         target, before = shrink(target, side), shrink(photo, side).repeat_interleave(targets, 0)
         weights = self.weights * self.change_weights(before, target)
@@ -70,6 +70,9 @@ class Losses(nn.Module):
         if motion is not None:
             parts["motion"] = self.motion_loss(before, target, motion, delta).mean()
             total = total + self.loss["motion"] * parts["motion"]
+        if share is not None:
+            parts["carry"] = self.generated(share, delta).mean()
+            total = total + self.loss["carry"] * parts["carry"]
         if self.perceptual:
             parts["perceptual"] = self.perceptual(pictures[last], target[last]).mean()
             total = total + self.loss["perceptual"] * parts["perceptual"]
@@ -78,6 +81,12 @@ class Losses(nn.Module):
             total = total + self.loss["adversarial"] * parts["adversarial"]
         parts = {name: value.detach() for name, value in parts.items()}
         return total, parts, (pictures[last].detach(), target[last])
+
+    @staticmethod
+    def generated(share, delta):
+        """N: how much of the picture an edit of shape alone does not carry over."""
+        shape = (delta[:, SHAPE] != 0).any(1) & (delta[:, COLOUR].abs() < 0.05).all(1)
+        return shape.float() * (1 - share).mean((1, 2, 3))
 
     def motion_loss(self, before, target, motion, delta):
         """N: the photo itself, moved, must look like the target, if the edit is one of shape; else nothing must move."""

@@ -139,12 +139,18 @@ class RunTest(TrainingTest):
         self.assertGreater(float(right[1]), 0.1)
         self.assertEqual(float(right[2]), 0.5)                       # an edit of colour moves nothing
 
+    def test_only_edits_of_shape_alone_are_to_carry_over(self):
+        share = torch.tensor([0.25, 0.5]).view(1, 1, 1, 2).expand(4, 1, 2, 2)
+        delta = torch.tensor([[0.0, 0, 0, 0], [0.0, 0, 0.5, 0], [0.5, 0.5, 0, 0], [0, 0.3, 0, 0.01]])
+        self.assertEqual(Losses.generated(share, delta).tolist(), [0.0, 0.625, 0.0, 0.625])
+
     def test_models_need_not_move_the_residual(self):
         for model in (tiny.MODEL, dict(tiny.MODEL, motion_channels=0, carry_channels=0)):
             losses = Losses(StyleRes(model, ["age", "smile", "pose"]), dict(tiny.settings()["loss"], cycle=1.0), 32)
             total, parts, _ = losses(torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3))
             total.backward()
             self.assertEqual("motion" in parts, model["motion_channels"] > 0)
+            self.assertEqual("carry" in parts, model["motion_channels"] > 0)
             moves = [p.grad.abs().sum() for name, p in losses.named_parameters() if "modify_feature_motion" in name]
             self.assertTrue(all(size > 0 for size in moves))
             self.assertEqual(len(moves) > 0, model["motion_channels"] > 0)
