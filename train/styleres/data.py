@@ -18,8 +18,7 @@ from PIL import Image
 
 LABELS = 4      # age 0..1, smile 0..1, yaw in units of 30 degrees, hair lightness 0..1 (heads/labels.py)
 YAW = 2
-SHAPE = slice(1, 3)     # the labels that move things: smile and yaw,
-COLOUR = [0, 3]         # and those that colour them
+SHAPE = slice(1, 3)     # the labels that move things: smile and yaw
 PICTURES = ("portraits", "variants", "renders")
 
 

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from . import config as configuration
 from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
-from .data import COLOUR, SHAPE, TrainingData, read, unpack
+from .data import SHAPE, TrainingData, read, unpack
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
@@ -85,8 +85,10 @@ class Losses(nn.Module):
     @staticmethod
     def generated(share, delta):
         """N: how much of the picture an edit of shape alone does not carry over."""
-        shape = (delta[:, SHAPE] != 0).any(1) & (delta[:, COLOUR].abs() < 0.05).all(1)
-        return shape.float() * (1 - share).mean((1, 2, 3))
+        others = delta.clone()
+        others[:, SHAPE] = 0
+        alone = (delta != others).any(1) & (others.abs() < 0.05).all(1)
+        return alone.float() * (1 - share).mean((1, 2, 3))
 
     def motion_loss(self, before, target, motion, delta):
         """N: the photo itself, moved, must look like the target, if the edit is one of shape; else nothing must move."""
