@@ -70,5 +70,5 @@ def count(model):
     picture = result["g_low"] + result["e2"] + result["g_high"]
     result["slider_step"] = round(picture + result["carry"], 3)
     result["refinements"] = round(model.config.get("refinements", 0) * (picture + features + result["e1"]), 3)
-    result["inversion"] = round(result["e0"] + result["g_low"] + result["e1"] + result["refinements"] + (picture if result["carry"] else 0), 3)
+    result["inversion"] = round(result["e0"] + result["g_low"] + result["e1"] + result["refinements"], 3)
     return result
