@@ -37,10 +37,10 @@ pairs=(--set model.refinements=1 --data "$data" --renders "$renders" --init "$wo
   --set 'edits.pose={label="Pose",full=0.82,safe=[-3.0,3.0]}'
   --set 'train.favour=[1.2,4.0,2.0,0.7]' --set 'train.mix={render=2,portrait=2}' --set loss.edit=2.5
   --set 'train.stages=[[0.0,128]]' --set train.decay_from=0.25 --set train.learning_rate=1.2e-3 --set train.warmup=60
-  --set loss.cycle=8.0 --set loss.motion_cycle=8.0 --set loss.motion=4.0 --set loss.carry=0.1
+  --set loss.cycle=8.0 --set loss.motion_cycle=8.0 --set loss.motion=4.0 --set loss.carry=0.5
   --set loss.perceptual=1.0 --set 'judges.perceptual="judges/perceptual-loss.safetensors"')
 for seed in 6 7; do
-  $python -m styleres.train "$work/seed$seed.pt" $(resume "$work/seed$seed.pt") "${pairs[@]}" --set train.steps=1900 \
+  $python -m styleres.train "$work/seed$seed.pt" $(resume "$work/seed$seed.pt") "${pairs[@]}" --set train.steps=1750 \
     --set "train.seed=$seed" &
 done
 all
