@@ -279,16 +279,25 @@ static guint32 flat_pixels(const LkOp *op)
 }
 
 /* Ops whose invocations each make some pixels of one channel, or of all. */
-static void lower_flat(const LkGpu *gpu, const LkOp *op, LkProgram program, guint32 channels,
-                       GArray *dispatches)
+static void lower_flat(const LkGpu *gpu, const LkOp *op, GArray *dispatches)
 {
+    static const struct {
+        LkProgram program;
+        gboolean together; /* all channels of a pixel by one invocation */
+    } flat[LK_N_OPS] = {
+        [LK_OP_SCALE_ADD] = {LK_PROGRAM_SCALE_ADD, FALSE}, [LK_OP_UPSAMPLE] = {LK_PROGRAM_UPSAMPLE, FALSE},
+        [LK_OP_TO_RGB] = {LK_PROGRAM_TO_RGB, TRUE},        [LK_OP_GATE] = {LK_PROGRAM_GATE, FALSE},
+        [LK_OP_WARP] = {LK_PROGRAM_WARP, FALSE},           [LK_OP_MOVE] = {LK_PROGRAM_MOVE, FALSE},
+        [LK_OP_BLEND] = {LK_PROGRAM_BLEND, FALSE},         [LK_OP_IMAGE_IN] = {LK_PROGRAM_IMAGE_IN, TRUE},
+        [LK_OP_IMAGE_OUT] = {LK_PROGRAM_IMAGE_OUT, TRUE}};
     static const LkBinding bindings[] = {LK_BIND_WEIGHT, LK_BIND_BIAS, LK_BIND_IN_SCALE, LK_BIND_ADD};
-    LkDispatch dispatch = dispatch_new(program, op);
+    LkDispatch dispatch = dispatch_new(flat[op->kind].program, op);
     guint32 pixels = flat_pixels(op), quads = pixels == 4;
 
     bind_all(&dispatch, op, bindings, G_N_ELEMENTS(bindings));
     set_own(&dispatch, &quads, 1);
-    set_grid(&dispatch, gpu->tiles->flat_group, parts((guint64)op->y.h * op->y.w, pixels), channels);
+    set_grid(&dispatch, gpu->tiles->flat_group, parts((guint64)op->y.h * op->y.w, pixels),
+             flat[op->kind].together ? 1 : op->y.c);
     g_array_append_val(dispatches, dispatch);
 }
 
@@ -307,32 +316,8 @@ void lk_op_lower(const LkGpu *gpu, const LkOp *op, GArray *dispatches)
     case LK_OP_POOL:
         lower_pool(gpu, op, dispatches);
         break;
-    case LK_OP_SCALE_ADD:
-        lower_flat(gpu, op, LK_PROGRAM_SCALE_ADD, op->y.c, dispatches);
-        break;
-    case LK_OP_UPSAMPLE:
-        lower_flat(gpu, op, LK_PROGRAM_UPSAMPLE, op->y.c, dispatches);
-        break;
-    case LK_OP_TO_RGB:
-        lower_flat(gpu, op, LK_PROGRAM_TO_RGB, 1, dispatches);
-        break;
-    case LK_OP_GATE:
-        lower_flat(gpu, op, LK_PROGRAM_GATE, op->y.c, dispatches);
-        break;
-    case LK_OP_WARP:
-        lower_flat(gpu, op, LK_PROGRAM_WARP, op->y.c, dispatches);
-        break;
-    case LK_OP_MOVE:
-        lower_flat(gpu, op, LK_PROGRAM_MOVE, op->y.c, dispatches);
-        break;
-    case LK_OP_BLEND:
-        lower_flat(gpu, op, LK_PROGRAM_BLEND, op->y.c, dispatches);
-        break;
-    case LK_OP_IMAGE_IN:
-        lower_flat(gpu, op, LK_PROGRAM_IMAGE_IN, 1, dispatches);
-        break;
     default:
-        lower_flat(gpu, op, LK_PROGRAM_IMAGE_OUT, 1, dispatches);
+        lower_flat(gpu, op, dispatches);
         break;
     }
 }
