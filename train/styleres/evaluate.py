@@ -88,6 +88,9 @@ def undone(model, results, name, value, stop=None, use_residual=True):
     return in_batches(model, results[name, value], stop, {"back": (setting(model, name, -value), use_residual)})["back"]
 
 
+SIDED = "pose", "nose_shift"    # readings that change their sign in a mirror
+
+
 class Panel:
     """The judging networks and what they say of pictures."""
 
@@ -117,7 +120,12 @@ class Panel:
         return self._apply(self.perceptual.features, pictures)
 
     def readings(self, pictures):
-        """-> {name: N}: the second attribute network's, and with landmarks what the landmark network finds (own names)."""
+        """-> {name: N}: the second attribute network's, and with landmarks what the landmark network finds (own names). The mean of the
+        pictures and their mirror images: the networks do not read both the same."""
+        plain, mirrored = self._readings(pictures), self._readings(np.ascontiguousarray(pictures[:, :, ::-1]))
+        return {name: (value + (-1 if name.endswith(SIDED) else 1) * mirrored[name]) / 2 for name, value in plain.items()}
+
+    def _readings(self, pictures):
         from .attributes import NAMES
         values = dict(zip(NAMES, self._apply(self.attributes.values, pictures).T))
         values["pose"] = values.pop("yaw")
@@ -309,7 +317,7 @@ def main():
     parser.add_argument("--also", nargs="+", default=[], metavar="MODEL", help="further models for the table")
     parser.add_argument("--judges", default=JUDGES, help="folder of the judging networks; '' measures without them")
     parser.add_argument("--landmarks", help="the landmark network's model file: measures shapes")
-    parser.add_argument("--pairs", metavar="DATA", help="folder with real128.npz, warps.npz, age.npz")
+    parser.add_argument("--pairs", metavar="DATA", help="folder with real128.npz, turns.npz, smiles.npz, age.npz")
     parser.add_argument("--stop", type=int, help="output side of the last block to use, the rest by plain upsampling")
     parser.add_argument("--limit", type=int, help="only so many people")
     parser.add_argument("--rows", type=int, default=8, help="people per sheet")

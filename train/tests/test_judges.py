@@ -199,6 +199,16 @@ class EvaluationTest(JudgeTest):
         self.assertIn("one.safetensors", printed.getvalue())
         self.assertTrue(os.path.exists(self.path("out/sheet-1.png")))
 
+    def test_mirror_images_read_the_same(self):
+        self.save_judges()
+        panel = evaluate.Panel(self.folder, Path(__file__).resolve().parents[2] / "data" / "landmarks" / "landmarks.safetensors")
+        pictures = np.random.default_rng(4).integers(0, 255, (3, 32, 32, 3), np.uint8)
+        plain, mirrored = panel.readings(pictures), panel.readings(np.ascontiguousarray(pictures[:, :, ::-1]))
+        self.assertTrue(np.abs(plain["pose"]).max() > 1e-4 and np.abs(plain["landmarks nose_shift"]).max() > 1e-4)
+        for name, value in plain.items():
+            sign = -1 if name in ("pose", "landmarks pose", "landmarks nose_shift") else 1
+            np.testing.assert_allclose(mirrored[name], sign * value, atol=1e-4, err_msg=name)
+
     def test_undoing_without_an_edit_inverts_twice(self):
         model = StyleRes(tiny.MODEL, ["age"]).eval()
         pictures = smooth_pictures(2, 32).permute(0, 2, 3, 1).numpy().astype(np.uint8)
