@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command line: python3 -m portraits faces|landmarks|export|align|pose|age|sheet
+"""Command line: python3 -m portraits faces|landmarks|export|align|pose|smile|age|sheet
 
 In order: faces (render), landmarks (train the network on renders), export (its weights for the program), align (photos ->
-real128.npz, real256.npz), pose (warps.npz), age (age.npz, age256.npz).
+real128.npz, real256.npz), pose (turns.npz), smile (smiles.npz), age (age.npz, age256.npz).
 """
 import argparse
 import glob
@@ -64,7 +64,12 @@ def align(arguments):
 
 def pose(arguments):
     from .pairs import all_pairs
-    save(os.path.join(arguments.data, "warps.npz"), **all_pairs("pose", load_real(arguments.data), progress))
+    save(os.path.join(arguments.data, "turns.npz"), **all_pairs("pose", load_real(arguments.data), progress))
+
+
+def smile(arguments):
+    from .pairs import all_pairs
+    save(os.path.join(arguments.data, "smiles.npz"), **all_pairs("smile", load_real(arguments.data), progress))
 
 
 def age(arguments):
@@ -113,13 +118,13 @@ def main():
     command.add_argument("data", help="folder for real128.npz and real256.npz")
     command.add_argument("--leave-out", nargs="*", default=[], metavar="ID", help="photos that are no plain portraits")
     command.set_defaults(run=align)
-    for name, run, text in (("pose", pose, "pseudo pairs of smile and yaw"), ("age", age, "pseudo pairs of age and hair")):
+    for name, run, text in (("pose", pose, "pseudo pairs of yaw"), ("smile", smile, "pseudo pairs of smile"), ("age", age, "pseudo pairs of age and hair")):
         command = commands.add_parser(name, help=text)
         command.add_argument("data", help="folder with real128.npz and real256.npz")
         command.set_defaults(run=run)
     command = commands.add_parser("sheet", help="look at pairs")
     command.add_argument("data")
-    command.add_argument("pairs", help="warps.npz or age.npz")
+    command.add_argument("pairs", help="turns.npz, smiles.npz or age.npz")
     command.add_argument("out")
     command.add_argument("--count", type=int, default=12)
     command.add_argument("--seed", type=int, default=0)

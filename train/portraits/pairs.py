@@ -2,21 +2,25 @@
 """Pseudo pairs of real portraits: the same photo with another yaw, smile, age or hair, as far as a picture can be bent and
 painted.
 
-A wide smile closes convincingly (the target's lip pixels look up the source's lips and the teeth vanish); used the
-other way round, from the closed mouth to the photo, such a pair teaches real smiles with real teeth. So smiles are
-mostly taken away here.
+A mouth that closes or bares its teeth is another portrait's (mouths.py); warps change smiles only as far as lips stay as they are.
 """
+import functools
+
 import numpy as np
 from PIL import Image
 
 from .age import Portrait
 from .bend import Bend
 from .fields import Fields, nearest
+from .mouths import Mouths
 from .relief import Relief
 
+SIDE = 128                              # of the pictures, those of age excepted
 YAWS = list(range(-16, 17, 4))          # degrees; photos are taken to have one of these
 SMILES = [0, .25, .5, .75, 1., 1.25, 1.5]
 WIDEST, OPEN, CLOSED = 4, 3, 2          # SMILES that photos are taken to have: at most, from where teeth show, up to where they do not
+MOUTHS = 2                              # of closed ones and as many of broad smiles,
+LEAST = .15                             # unless they are no more of a change than this
 MEAN_AGE = .5
 FULL_AGE = .8                           # label difference of the strongest ageing
 HAIR = 1.3                              # label difference of a change of the hair's luma by 1 (heads.labels.hair_lightness)
@@ -24,7 +28,6 @@ MOUTH = .2                              # how much wider a smile of 1 makes the 
 SMALL_TURNS = ((-18, -8), (8, 18))      # degrees that a portrait is bent by
 LARGE_TURNS = ((-21, -14), (14, 21))    # degrees of a relief's label
 RELIEF = 1.3                            # a relief turned by so much more reads, by landmarks, as a head turned by 1
-SMILE_PAIRS = 3
 
 
 def bend_label(degrees):
@@ -40,31 +43,48 @@ def reduced(image, size):
     return np.asarray(Image.fromarray(to_u8(image)).resize((size, size), Image.LANCZOS))
 
 
-def smile_jobs(labels, yaw, random):
-    """(source state, target state, label change) of a photo's smile pairs; labels: age, smile, yaw / 30."""
-    smile = nearest(range(WIDEST + 1), np.clip(labels[1], 0, 1) * WIDEST)
-    others = list(random.permutation([k for k in range(WIDEST) if k < smile or k <= CLOSED and k != smile]))
-    if smile >= CLOSED:
-        others = [0] + [k for k in others if k != 0]
-    others = (others * SMILE_PAIRS)[:SMILE_PAIRS]
-    if smile >= OPEN:
-        others.append(smile + 2)
-    return [((yaw, SMILES[smile], MEAN_AGE), (yaw, SMILES[other], MEAN_AGE), (0, SMILES[other] - SMILES[smile], 0, 0)) for other in others]
-
-
-def pose_pairs(photo, landmarks, labels, fields, random):
-    """-> [(picture at fields.size, label change)] of one photo: turned a little by bending, turned more as a relief, where it has a
-    plain backdrop, and with other smiles. landmarks in pixels of fields.size."""
-    photo = photo.astype(np.float32)
-    yaw = int(nearest(YAWS, labels[2] * 30))
+def pose_pairs(photo, landmarks, labels, random):
+    """-> [(picture of side SIDE, label change)] of one photo: turned a little by bending, turned more as a relief, where it has a plain
+    backdrop. labels: age, smile, yaw / 30; landmarks in pixels of SIDE."""
+    photo, yaw = photo.astype(np.float32), int(nearest(YAWS, labels[2] * 30))
     bend, relief = Bend(photo, landmarks, yaw), Relief(photo, landmarks, yaw)
     small, large = ([random.uniform(*interval) for interval in turns] for turns in (SMALL_TURNS, LARGE_TURNS))
-    result = [(reduced(bend.turned(turn), fields.size), (0, 0, bend_label(turn), 0)) for turn in small]
-    result += [(reduced(relief.turned(RELIEF * turn), fields.size), (0, 0, turn / 30, 0)) for turn in large if relief.ok]
-    for source, target, change in smile_jobs(labels, yaw, random):
-        warped = fields.warp(photo, landmarks, source, target, 1 + MOUTH * change[1])
-        result.append((reduced(warped, fields.size), change))
-    return result
+    result = [(reduced(bend.turned(turn), SIDE), (0, 0, bend_label(turn), 0)) for turn in small]
+    return result + [(reduced(relief.turned(RELIEF * turn), SIDE), (0, 0, turn / 30, 0)) for turn in large if relief.ok]
+
+
+def state_of(smile):
+    return nearest(range(len(SMILES)), smile / SMILES[1])
+
+
+def warped_smiles(smile):
+    """The smiles that warps can give to a face with this one, numbers into SMILES."""
+    return [smile - 1, smile + 2] if smile >= OPEN else [k for k in range(CLOSED + 1) if k != smile]
+
+
+def smile_pairs(row, photo, landmarks, labels, mouths, fields):
+    """-> [(picture of side SIDE, label change)] of the photo of that row among the mouths'. Warps; then, unless it has such a mouth
+    itself, closed ones and broad smiles of others, the first closed one also without any smile. Landmarks in pixels of the photo."""
+    yaw, own, photo = int(nearest(YAWS, labels[2] * 30)), float(labels[1]), photo.astype(np.float32)
+    smile = nearest(range(WIDEST + 1), np.clip(own, 0, 1) * WIDEST)
+    states = [(yaw, amount, MEAN_AGE) for amount in SMILES]
+
+    @functools.lru_cache(maxsize=None)
+    def smiling(number):
+        state = states[number]
+        return fields.warp(photo, landmarks, states[smile], state), landmarks + fields.shift(states[smile], state)
+
+    result = []
+    for other in warped_smiles(smile):
+        change = SMILES[other] - SMILES[smile]
+        result.append((fields.warp(photo, landmarks, states[smile], states[other], 1 + MOUTH * change), change))
+    for donors in (mouths.closed, mouths.broad):
+        found = [] if row in donors else mouths.best(row, donors, lambda amount: smiling(state_of(amount)), MOUTHS)
+        result += [(picture, amount - own) for picture, _, amount in found]
+        if found and donors is mouths.closed:
+            picture, points, amount = found[0]
+            result.append((fields.warp(picture, points, states[state_of(amount)], states[0]), -own))
+    return [(reduced(picture, SIDE), (0, change, 0, 0)) for picture, change in result if abs(change) >= LEAST]
 
 
 def age_pairs(photo, landmarks, labels, fields, random):
@@ -88,17 +108,27 @@ def age_pairs(photo, landmarks, labels, fields, random):
     return result
 
 
+def maker(kind, real, rows):
+    """-> function of a portrait's row and random numbers: its pairs of that kind (pose, smile, age)."""
+    photos, labels = real[256]["img"], real[128]["par"]
+    landmarks = {size: real[size]["lm"].astype(float) for size in real}
+    if kind == "pose":
+        return lambda row, random: pose_pairs(photos[row], landmarks[SIDE][row], labels[row], random)
+    fields = Fields(256, softness=2.5)
+    if kind == "age":
+        return lambda row, random: age_pairs(photos[row], landmarks[256][row], labels[row], fields, random)
+    mouths = Mouths(photos, landmarks[256], labels, rows)
+    return lambda row, random: smile_pairs(row, photos[row], landmarks[256][row], labels[row], mouths, fields)
+
+
 def all_pairs(kind, real, report=print):
     """Pairs of every portrait that is not held out. real: {128: arrays, 256: arrays} of align.py -> arrays of the file."""
-    large = real[256]["img"]
-    rows = [i for i in range(len(large)) if not real[128]["hold"][i]]
-    fields = Fields(128) if kind == "pose" else Fields(256, softness=2.5)
+    rows = np.nonzero(~real[128]["hold"].astype(bool))[0].tolist()
+    make = maker(kind, real, rows)
     sources, images, changes = [], [], []
-    for number, i in enumerate(rows):
-        labels, random = real[128]["par"][i], np.random.RandomState(1000 + i)
-        landmarks = real[fields.size]["lm"][i].astype(float)
-        for image, change in (pose_pairs if kind == "pose" else age_pairs)(large[i], landmarks, labels, fields, random):
-            sources.append(i), images.append(image), changes.append(change)
+    for number, row in enumerate(rows):
+        for image, change in make(row, np.random.RandomState(1000 + row)):
+            sources.append(row), images.append(image), changes.append(change)
         if number % 20 == 19:
             report(f"{kind} pairs: {number + 1} of {len(rows)} portraits")
     return dict(src=np.array(sources), img=np.stack(images), delta=np.array(changes, np.float32))

@@ -19,6 +19,7 @@ from PIL import Image
 LABELS = 4      # age 0..1, smile 0..1, yaw in units of 30 degrees, hair lightness 0..1 (heads/labels.py)
 YAW = 2
 SHAPE = slice(1, 3)     # the labels that move things: smile and yaw
+VARIANTS = "turns.npz", "smiles.npz", "age.npz"
 PICTURES = ("portraits", "variants", "renders")
 
 
@@ -38,10 +39,10 @@ def read_renders(folder):
 
 
 def read_variants(path):
-    """warps.npz or age.npz -> row of the portrait, picture, change of the labels of each variant."""
+    """One of VARIANTS -> row of the portrait, picture, change of the labels of each variant."""
     with np.load(path) as data:
         if data["delta"].ndim != 2 or data["delta"].shape[1] != LABELS:
-            raise SystemExit(f"{path}: not {LABELS} labels; made by an older `portraits pose` or `age`")
+            raise SystemExit(f"{path}: not {LABELS} labels; made by an older `portraits`")
         return data["src"], data["img"], data["delta"].astype(np.float32)
 
 
@@ -52,7 +53,7 @@ def read(folder, renders):
         portraits, kept = data["img"], ~data["hold"].astype(bool)
     number = np.cumsum(kept) - 1
     source, variants, delta = (np.concatenate(parts) for parts in zip(*(
-        read_variants(os.path.join(folder, name)) for name in ("warps.npz", "age.npz"))))
+        read_variants(os.path.join(folder, name)) for name in VARIANTS)))
     used = kept[source]
     pictures, labels = read_renders(renders)
     return {"portraits": portraits[kept], "variants": variants[used], "source": number[source[used]], "delta": delta[used],
@@ -181,7 +182,7 @@ def augment(pictures, labels, rng):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
-    parser.add_argument("--data", required=True, help="folder with real128.npz, warps.npz, age.npz")
+    parser.add_argument("--data", required=True, help="folder with real128.npz, turns.npz, smiles.npz, age.npz")
     parser.add_argument("--renders", required=True, help="folder of rendered identities (*.npz)")
     parser.add_argument("--quality", type=int, default=92)
     options = parser.parse_args()

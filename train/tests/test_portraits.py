@@ -268,13 +268,68 @@ class Warps(unittest.TestCase):
             found = mouth_widening([photo.astype(np.uint8)], [after.astype(np.uint8)], [points])[0]
             self.assertAlmostEqual(found, width - 1, delta=.08)     # too small rather than too large
 
-    def test_smile_jobs(self):
-        from portraits.pairs import smile_jobs
-        changes = np.array([change for _, _, change in smile_jobs(np.array([.5, .9, 0.]), 0, np.random.RandomState(0))])
-        self.assertEqual(changes[0, 1], -1.)
-        self.assertEqual(changes[-1, 1], .5)        # a smile with teeth can be widened,
-        closed = smile_jobs(np.array([.5, .4, 0.]), 0, np.random.RandomState(0))
-        self.assertLessEqual(max(target[1] for _, target, _ in closed), .5)    # lips that are closed cannot be opened
+
+def with_mouth(rgb, points, open=False, moustache=False):
+    """The drawn portrait with lips, red or closed over with teeth between, and hair above them."""
+    rgb, band = rgb.copy(), np.zeros((SIZE, SIZE))
+    rgb[masks.polygon(points[48:60], SIZE) > .5] = [.70, .30, .30]
+    if open:
+        rgb[masks.polygon(points[60:68], SIZE) > .5] = [.95, .95, .90]
+    if moustache:
+        band[84:89, 50:79] = 1
+        rgb[band > 0] = [.25, .20, .18]
+    return rgb
+
+
+class MouthsOfOthers(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.points, skin = face_points(), drawn_portrait()[0]
+        cls.closed = with_mouth(skin, cls.points)
+        wide = cls.points.copy()
+        wide[48:] += (wide[48:] - [64, 95]) * [.3, .5]
+        cls.wide = wide
+        darker = np.where((skin[..., :1] > .6), skin * [.8, .75, .7], skin)
+        cls.broad = with_mouth(darker, wide, open=True)
+
+    def test_is_put_in_and_takes_on_the_skin(self):
+        from portraits.mouths import put
+        result, foreign = put(self.closed, self.points, self.broad, self.wide)
+        changed = np.abs(result - self.closed).max(-1) > .02
+        self.assertFalse(changed[:80].any() or changed[:, :30].any() or changed[:, 98:].any())
+        self.assertGreater(masks.luma(result)[95, 64], .75)                                 # teeth,
+        self.assertLess(result[95, 46, 1], .5)                                              # lips where there were none,
+        np.testing.assert_allclose(result[106, 64], self.closed[106, 64], atol=.05)         # and no darker skin below
+        self.assertLess(foreign, .06)
+
+    def test_moustaches_look_foreign(self):
+        from portraits.mouths import put
+        rough = with_mouth(drawn_portrait()[0], self.points, moustache=True)
+        self.assertGreater(put(self.closed, self.points, rough, self.points)[1], 2 * put(self.closed, self.points, self.broad, self.wide)[1])
+
+    def test_the_most_alike_lends_its_mouth(self):
+        from portraits.mouths import Mouths
+        skin = drawn_portrait()[0]
+        pale = np.where(skin[..., :1] > .6, .9 * skin + .1, skin)
+        photos = [self.closed, self.broad, with_mouth(pale, self.wide, open=True), with_mouth(skin, self.wide, open=True, moustache=True), self.closed]
+        photos = (np.stack(photos) * 255).astype(np.uint8)
+        landmarks = np.stack([self.points, self.wide, self.wide, self.wide, self.points])
+        mouths = Mouths(photos, landmarks, np.array([[.5, .3, 0], [.5, .9, 0], [.5, .95, 0], [.5, 1., 0], [.5, .4, 0]]), [0, 1, 2, 3])
+        self.assertEqual((mouths.closed, mouths.broad), ([0], [1, 2, 3]))                   # 4 is not to be used
+        asked = []
+        found = mouths.best(0, mouths.broad, lambda smile: (asked.append(smile), (photos[0].astype(np.float32), self.points))[1], 2)
+        self.assertEqual(sorted(asked), [.9, .95, 1.])
+        self.assertEqual([round(smile, 3) for _, _, smile in found], [.95, .9])              # a moustache is worse
+        self.assertEqual(mouths.best(0, mouths.closed, None, 2), [])                         # nobody lends himself his own
+
+
+class Smiles(unittest.TestCase):
+    def test_warps_neither_open_nor_close_lips(self):
+        from portraits.pairs import CLOSED, OPEN, SMILES, warped_smiles
+        for smile in range(OPEN):
+            self.assertLessEqual(max(warped_smiles(smile)), CLOSED)
+        for smile in (3, 4):
+            self.assertEqual([SMILES[k] - SMILES[smile] for k in warped_smiles(smile)], [-.25, .5])
 
 
 class Person(unittest.TestCase):
