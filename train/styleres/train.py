@@ -33,6 +33,8 @@ from .networks import StyleRes, moved, shrink
 from .objectives import load_judge
 from .paths import Paths
 
+STILL = 0.25    # cells of the motion: less than this hardly moves
+
 
 class Losses(nn.Module):
     """One training step's losses as one module, so that DistributedDataParallel can wrap it."""
@@ -71,7 +73,7 @@ class Losses(nn.Module):
             parts["motion"] = self.motion_loss(before, target, motion, delta).mean()
             total = total + self.loss["motion"] * parts["motion"]
         if share is not None:
-            parts["carry"] = self.generated(share, delta).mean()
+            parts["carry"] = self.carry_loss(share, motion, delta).mean()
             total = total + self.loss["carry"] * parts["carry"]
         if self.perceptual:
             parts["perceptual"] = self.perceptual(pictures[last], target[last]).mean()
@@ -83,12 +85,16 @@ class Losses(nn.Module):
         return total, parts, (pictures[last].detach(), target[last])
 
     @staticmethod
-    def generated(share, delta):
-        """N: how much of the picture an edit of shape alone does not carry over."""
-        others = delta.clone()
+    def carry_loss(share, motion, delta):
+        """N: how much an edit of shape alone does not carry over of what it moves by STILL cells (in proportion, of
+        what it moves by less), or an edit of anything else alone carries over at all."""
+        shape, others = delta[:, SHAPE].abs().amax(1), delta.clone()
         others[:, SHAPE] = 0
-        alone = (delta != others).any(1) & (others.abs() < 0.05).all(1)
-        return alone.float() * (1 - share).mean((1, 2, 3))
+        others = others.abs().amax(1)
+        moves = (motion.detach().norm(dim=1, keepdim=True) / STILL).clamp(max=1)
+        moves = F.interpolate(moves, share.shape[2:], mode="bilinear", align_corners=False)
+        generated, carried = (moves * (1 - share)).mean((1, 2, 3)), share.mean((1, 2, 3))
+        return ((shape > 0) & (others < 0.05)).float() * generated + ((others > 0) & (shape < 0.05)).float() * carried
 
     def motion_loss(self, before, target, motion, delta):
         """N: the photo itself, moved, must look like the target, if the edit is one of shape; else nothing must move."""
@@ -367,7 +373,7 @@ class Trainer:
 def parser():
     result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("out", help="checkpoint to write")
-    result.add_argument("--data", required=True, help="folder with real128.npz, warps.npz, age.npz, or the one file of styleres.data")
+    result.add_argument("--data", required=True, help="folder with real128.npz, turns.npz, smiles.npz, age.npz, or the one file of styleres.data")
     result.add_argument("--renders", help="folder of rendered identities (*.npz)")
     result.add_argument("--config", default=os.path.join(HERE, "config.toml"))
     result.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="overrides a setting")

@@ -38,13 +38,13 @@ class TrainingTest(unittest.TestCase):
 
 class DataTest(TrainingTest):
     def test_held_out_people_are_never_used(self):
-        with np.load(self.path("real128.npz")) as real, np.load(self.path("warps.npz")) as warps:
+        with np.load(self.path("real128.npz")) as real, np.load(self.path("turns.npz")) as turns:
             np.testing.assert_array_equal(self.data.portraits, real["img"][1:])
             known = [picture for pictures in self.data.variants for picture, _ in pictures]
-            for picture in warps["img"][warps["src"] == 0]:
+            for picture in turns["img"][turns["src"] == 0]:
                 self.assertFalse(any(np.array_equal(picture, other) for other in known))
-            np.testing.assert_array_equal(self.data.variants[2][1][0], warps["img"][warps["src"] == 3][1])
-            np.testing.assert_array_equal(self.data.variants[2][1][1], warps["delta"][warps["src"] == 3][1])
+            np.testing.assert_array_equal(self.data.variants[2][1][0], turns["img"][turns["src"] == 3][1])
+            np.testing.assert_array_equal(self.data.variants[2][1][1], turns["delta"][turns["src"] == 3][1])
 
     def test_packed_data_is_small_and_close(self):
         arrays = data.read(self.folder, self.folder)
@@ -139,10 +139,14 @@ class RunTest(TrainingTest):
         self.assertGreater(float(right[1]), 0.1)
         self.assertEqual(float(right[2]), 0.5)                       # an edit of colour moves nothing
 
-    def test_only_edits_of_shape_alone_are_to_carry_over(self):
-        share = torch.tensor([0.25, 0.5]).view(1, 1, 1, 2).expand(4, 1, 2, 2)
-        delta = torch.tensor([[0.0, 0, 0, 0], [0.0, 0, 0.5, 0], [0.5, 0.5, 0, 0], [0, 0.3, 0, 0.01]])
-        self.assertEqual(Losses.generated(share, delta).tolist(), [0.0, 0.625, 0.0, 0.625])
+    def test_what_moves_is_to_carry_over_and_what_changes_colour_is_not(self):
+        share = torch.tensor([0.25, 0.5]).view(1, 1, 1, 2).expand(5, 1, 2, 2)
+        delta = torch.tensor([[0.0, 0, 0, 0], [0.0, 0, 0.5, 0], [0.5, 0.5, 0, 0], [0, 0.3, 0, 0.01], [0.5, 0, 0, 0.2]])
+        far, still = torch.tensor([0.0, 3.0]).view(1, 2, 1, 1).expand(5, 2, 2, 2), torch.zeros(5, 2, 2, 2)
+        self.assertEqual(Losses.carry_loss(share, far, delta).tolist(), [0.0, 0.625, 0.0, 0.625, 0.375])
+        self.assertEqual(Losses.carry_loss(share, still, delta).tolist(), [0.0, 0.0, 0.0, 0.0, 0.375])
+        half = torch.stack([far[:, :, :, 0], still[:, :, :, 0]], 3)      # 3 cells on the left, where the share is 0.25
+        self.assertAlmostEqual(float(Losses.carry_loss(share, half, delta)[1]), 0.375, places=6)
 
     def test_models_need_not_move_the_residual(self):
         for model in (tiny.MODEL, dict(tiny.MODEL, motion_channels=0, carry_channels=0)):
