@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 LABELS = 4      # age 0..1, smile 0..1, yaw in units of 30 degrees, hair lightness 0..1 (heads/labels.py)
-YAW = 2
+SMILE, YAW = 1, 2
 SHAPE = slice(1, 3)     # the labels that move things: smile and yaw
 VARIANTS = "turns.npz", "smiles.npz", "age.npz"
 PICTURES = ("portraits", "variants", "renders")

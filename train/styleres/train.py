@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from . import config as configuration
 from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
-from .data import SHAPE, TrainingData, read, unpack
+from .data import SHAPE, SMILE, TrainingData, read, unpack
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
@@ -34,6 +34,7 @@ from .objectives import load_judge
 from .paths import Paths
 
 STILL = 0.25    # cells of the motion: less than this hardly moves
+CLOSES = -0.55  # a change of smile that leaves nothing of the teeth in the picture
 
 
 class Losses(nn.Module):
@@ -108,14 +109,18 @@ class Losses(nn.Module):
         return shape * unlike + (1 - shape) * motion.abs().mean((1, 2, 3)) + 0.1 * rough
 
     def cycle(self, photo, pictures, delta, motion, targets):
-        """The last edit of every photo, encoded anew and with the edit undone, must give the photo; the inversion, where that is among
-        the targets (then it is the first), too. -> how much the pictures differ, and by how much (cells) the way there and the way
-        back together miss where they started."""
+        """The last edit of every photo, encoded anew and with the edit undone, must give the photo (not where it closes the mouth: who
+        asks for the teeth back gets lips that they shine through); the inversion, where that is among the targets (then it is the
+        first), too. -> how much the pictures differ, and by how much (cells) the way there and the way back together miss where
+        they started."""
         missed = photo.new_zeros(())
         if not self.loss["cycle"] or self.side < self.model.config["input"]:
             return missed, missed
         first = torch.arange(0, len(delta), targets, device=photo.device)
-        chosen = torch.cat([first + targets - 1, first[(delta[first] == 0).all(1)]])
+        last = first + targets - 1
+        chosen = torch.cat([last[delta[last, SMILE] > CLOSES], first[(delta[first] == 0).all(1)]])
+        if not len(chosen):
+            return missed, missed
         returned = Paths(self.model, self.side).undo(pictures[chosen], lambda w_plus: self.model.edit(w_plus, -delta[chosen]))
         if returned.motion is not None:
             missed = (returned.motion + moved(motion[chosen], returned.motion)).abs().mean()

@@ -108,14 +108,16 @@ class RunTest(TrainingTest):
 
     def test_cycle_takes_last_edits_and_inversions(self):
         losses = Losses(StyleRes(tiny.MODEL, ["age", "smile", "pose"]).eval(), dict(tiny.settings()["loss"], cycle=1.0), 32)
-        photo, pictures, delta = torch.rand(2, 3, 32, 32), torch.rand(4, 3, 32, 32), torch.rand(4, 3)
-        delta[0] = 0
+        photo, pictures, delta = torch.rand(3, 3, 32, 32), torch.rand(6, 3, 32, 32), torch.rand(6, 3)
+        delta[0], delta[5, 1] = 0, -0.7     # an inversion; a mouth that closes, which nothing opens as it was
         motion = torch.zeros(len(delta), 2, 8, 8)
         plain = losses.cycle(photo, pictures, delta, motion, 2)[0]
-        for row, counts in enumerate((True, True, False, True)):
+        for row, counts in enumerate((True, True, False, True, False, False)):
             other = pictures.clone()
             other[row] += 0.5
             self.assertEqual(not torch.equal(losses.cycle(photo, other, delta, motion, 2)[0], plain), counts, row)
+        delta[:, 1] = -0.7
+        self.assertEqual([float(part) for part in losses.cycle(photo, pictures, delta, motion, 2)], [0.0, 0.0])
 
     def test_motions_there_and_back_cancel(self):
         model = StyleRes(tiny.MODEL, ["age", "smile", "pose"]).eval()
