@@ -32,8 +32,11 @@ once "$data/real256.npz" $python -m portraits align ../data/landmarks/landmarks.
 once "$data/age.npz" $python -m portraits age "$data" &
 all
 
-# One refinement, which takes less time than the two that the model has. The sliders of the model before are read with its own `full`.
+# One refinement, which takes less time than the two that the model has. The sliders of the model before are read with its own `full`
+# and without a mix.
 pairs=(--set model.refinements=1 --data "$data" --renders "$renders" --init "$work/former.safetensors" --set train.freeze_norm_from=0.0
+  --set 'edits.age={label="Age",full=1.5,safe=[-4.0,4.0]}' --set 'edits.smile={label="Smile",full=1.35,safe=[-3.5,3.5]}'
+  --set 'edits.pose={label="Pose",full=0.95,safe=[-2.6,2.6]}'
   --set 'train.favour=[1.2,4.0,2.0,0.7]' --set 'train.mix={render=2,portrait=2}' --set loss.edit=2.5
   --set 'train.stages=[[0.0,128]]' --set train.decay_from=0.3 --set train.learning_rate=1.4e-3 --set train.warmup=60
   --set loss.cycle=8.0 --set loss.motion_cycle=8.0 --set loss.motion=4.0 --set loss.carry=0.5 --set train.gate_rate=0.3

@@ -20,10 +20,23 @@ FULL_VALUE = 5.0    # a slider's end
 DTYPES = {"F16": np.float16, "F32": np.float32}
 
 
+def mixed(state, edits, sign=1):
+    """State dict whose directions have the shares of others that their edits' `mix` says added (sign 1) or taken out again (-1).
+    What is mixed in has no mix of its own; an edit that the model lacks mixes with none."""
+    result = dict(state)
+    for name, edit in edits.items():
+        for other, share in edit.get("mix", {}).items():
+            if "mix" in edits.get(other, {}):
+                raise ValueError(f"edits.{name}: {other}, which it mixes in, has a mix itself")
+            if other in edits:
+                result[f"direction.{name}"] = result[f"direction.{name}"] + sign * share * state[f"direction.{other}"]
+    return result
+
+
 def rounded_tensors(state, edits):
-    """State dict -> numpy arrays as stored. Directions are scaled so that slider value 5 is the full edit."""
+    """State dict -> numpy arrays as stored. Directions are mixed, and scaled so that slider value 5 is the full edit."""
     arrays = {}
-    for name, tensor in state.items():
+    for name, tensor in mixed(state, edits).items():
         if name.endswith("num_batches_tracked"):
             continue
         value = tensor.detach().cpu().float().contiguous().numpy()
@@ -97,9 +110,10 @@ def load_weights(path, edits=None):
     """Weights to start training from: a checkpoint's averaged ones, or a model file's with its directions in units of the labels."""
     state = load_checkpoint(path)["ema"]
     if path.endswith(".safetensors"):
-        for name, edit in (edits or {}).items():
-            if f"direction.{name}" in state:
-                state[f"direction.{name}"] = state[f"direction.{name}"] * (FULL_VALUE / edit["full"])
+        known = {name: edit for name, edit in (edits or {}).items() if f"direction.{name}" in state}
+        for name, edit in known.items():
+            state[f"direction.{name}"] = state[f"direction.{name}"] * (FULL_VALUE / edit["full"])
+        state = mixed(state, known, -1)
     return state
 
 

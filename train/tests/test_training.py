@@ -254,12 +254,13 @@ class ExportTest(TrainingTest):
 
     def test_reloaded_model_is_the_rounded_one(self):
         trainer = self.exported()
+        expected = export.mixed(trainer.ema, trainer.config["edits"])
         model, meta = export.load_model(self.path("m.safetensors"))
         self.assertEqual((meta["format"], meta["name"], meta["card"]), ("likeness-model", "Tiny", "card"))
         for name, value in model.state_dict().items():
             if name.endswith("num_batches_tracked"):
                 continue
-            want = trainer.ema[name].float()
+            want = expected[name].float()
             if name.startswith("direction."):
                 want = want * (trainer.config["edits"][name.split(".")[1]]["full"] / export.FULL_VALUE)
             want = want.half().float() if want.ndim > 1 else want
@@ -268,6 +269,14 @@ class ExportTest(TrainingTest):
         stored, _ = export.read(self.path("m.safetensors"))
         for name, value in stored.items():
             self.assertTrue(np.array_equal(value, again[name].astype(np.float32)), name)
+
+    def test_directions_are_mixed(self):
+        state = {f"direction.{name}": torch.full((2, 3), value) for name, value in (("age", 1.0), ("smile", 10.0), ("pose", 100.0))}
+        edits = {"age": {"full": 5.0, "mix": {"smile": -0.5, "pose": 0.25, "glasses": 1.0}}, "smile": {"full": 10.0}, "pose": {"full": 5.0}}
+        self.assertEqual([float(value.mean()) for value in export.rounded_tensors(state, edits).values()], [21.0, 20.0, 100.0])
+        self.assertTrue(torch.equal(export.mixed(export.mixed(state, edits), edits, -1)["direction.age"], state["direction.age"]))
+        with self.assertRaisesRegex(ValueError, "edits.age: smile"):
+            export.mixed(state, dict(edits, smile={"full": 1.0, "mix": {"pose": 1.0}}))
 
     def test_training_can_start_from_a_model_file(self):
         trainer = self.exported()
