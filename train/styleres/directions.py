@@ -136,12 +136,7 @@ class Trial:
     @torch.no_grad()
     def picture(self, offset):
         """Everyone with w+ + offset (rows x w_dim)."""
-        inversion = self.people.inversion
-        try:
-            self.people.inversion = inversion._replace(w_plus=inversion.w_plus + torch.from_numpy(offset).float())
-            return self.people.picture([0.0] * len(self.model.edits))
-        finally:
-            self.people.inversion = inversion
+        return self.people.picture([0.0] * len(self.model.edits), offset=torch.from_numpy(offset).float())
 
     def at(self, offset):
         """-> pictures, similarity with the photo (median), median change of every reading."""

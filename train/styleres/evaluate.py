@@ -46,12 +46,15 @@ class Portraits:
         self.model, self.stop = model, stop
         self.inversion = model.invert(network_input(pictures, model.config["input"]), stop)
 
-    def picture(self, values, use_residual=True):
+    def picture(self, values, use_residual=True, offset=None):
+        """values: of the sliders; offset: rows x w_dim, added to w+ besides."""
         w_plus = self.inversion.w_plus
         w_plus = self.model.edit(w_plus, torch.tensor([values]).expand(len(w_plus), -1))
+        if offset is not None:
+            w_plus = w_plus + offset
         if not use_residual:
             picture = self.model.synthesis(w_plus, self.stop)
-        elif self.inversion.picture is not None and not any(values):     # no edit, nothing to carry
+        elif self.inversion.picture is not None and offset is None and not any(values):     # no edit, nothing to carry
             picture = self.inversion.picture
         else:
             picture = self.model.decode(w_plus, self.inversion, self.stop).picture

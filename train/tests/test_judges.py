@@ -19,7 +19,7 @@ import tiny  # noqa: E402
 from heads import assets  # noqa: E402
 from styleres import attributes, blind, directions, evaluate, export, identity, judge_training, measures, perceptual, report, trunk  # noqa: E402
 from styleres.judges import Attributes, Identity, Perceptual  # noqa: E402
-from styleres.networks import Inversion, StyleRes  # noqa: E402
+from styleres.networks import StyleRes  # noqa: E402
 
 SMALL = {"widths": [4, 8, 8], "strides": [2, 2, 2]}
 SETTINGS = {"perceptual": SMALL, "identity": dict(SMALL, length=8),
@@ -337,6 +337,15 @@ class DirectionTest(JudgeTest):
         w_plus = torch.zeros(1, 8, 16)
         self.assertTrue(np.array_equal(loaded.edit(w_plus, torch.tensor([[0.0, 2.0]]))[0].detach().numpy(), 2 * added.astype(np.float32)))
 
+    def test_a_direction_changes_pictures_as_a_slider_does(self):
+        with torch.no_grad():
+            model = StyleRes(tiny.MODEL, ["age"]).eval()
+            people = evaluate.Portraits(model, smooth_pictures(2, 32).permute(0, 2, 3, 1).numpy().astype(np.uint8))
+            self.assertIsNotNone(people.inversion.picture)      # which an edit of nothing shows
+            offset = 2 * model.direction["age"]
+            self.assertTrue(np.array_equal(people.picture([0.0], offset=offset), people.picture([2.0])))
+            self.assertFalse(np.array_equal(people.picture([0.0], offset=offset), people.picture([0.0])))
+
     def test_how_far_a_slider_goes(self):
         class Reader:
             """The first pixel is the reading; beyond 40 from the middle it is somebody else."""
@@ -348,11 +357,8 @@ class DirectionTest(JudgeTest):
                 return {"age": pictures[:, 0, 0, 0].astype(float)}
 
         class People:
-            inversion = Inversion(torch.zeros(3, 1, 1), None, None, None)
-
-            def picture(self, values):
-                value = 128 + 10 * self.inversion.w_plus[:, 0, 0].numpy()
-                return np.tile(value[:, None, None, None].astype(np.uint8), (1, 2, 2, 3))
+            def picture(self, values, offset=torch.zeros(1, 1)):
+                return np.full((3, 2, 2, 3), 128 + 10 * offset.item(), np.uint8)
 
         trial = directions.Trial.__new__(directions.Trial)
         trial.model, trial.panel, trial.people = mock.Mock(edits=()), Reader(), People()
