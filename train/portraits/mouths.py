@@ -16,7 +16,7 @@ from .landmarks import MIRROR
 from .masks import face_frame, luma, polygon
 
 JAW, NOSE, MOUTH = slice(0, 17), slice(31, 36), slice(48, 68)
-OUTER_LIPS, INNER_LIPS = slice(48, 60), slice(60, 68)
+OUTER_LIPS = slice(48, 60)
 STABLE = list(range(27, 48)) + list(range(0, 5)) + list(range(12, 17))      # hardly moved by a smile: nose, eyes, jaw near the ears
 FITTED = list(range(17)) + list(range(27, 60))      # places that the warp between two faces meets
 INSIDE = .86            # of the way from the mouth to the jaw: what is replaced
@@ -24,7 +24,7 @@ CLOSED = (.6, .15)      # a closed mouth: at most this smile and this share of t
 BROAD = (.85, .2)       # and a broad smile: at least
 TRIED = 8               # donors that are tried, nearest first by describe(),
 FOREIGN = .1            # and how foreign one may look at most (put)
-LIPS = .3
+LIPS = .3               # weight of the lips' colour in that
 
 
 def similarity(points, goal):
