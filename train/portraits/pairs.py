@@ -18,7 +18,7 @@ from .relief import Relief
 SIDE = 128                              # of the pictures, those of age excepted
 YAWS = list(range(-16, 17, 4))          # degrees; photos are taken to have one of these
 SMILES = [0, .25, .5, .75, 1., 1.25, 1.5]
-WIDEST, OPEN, CLOSED = 4, 3, 2          # SMILES that photos are taken to have: at most, from where teeth show, up to where they do not
+OPEN, CLOSED = 3, 2                     # numbers into SMILES: from where teeth show, up to where they do not
 MOUTHS = 2                              # of closed ones and as many of broad smiles,
 LEAST = .15                             # unless they are no more of a change than this
 MEAN_AGE = .5
@@ -53,7 +53,8 @@ def pose_pairs(photo, landmarks, labels, random):
     return result + [(reduced(relief.turned(RELIEF * turn), SIDE), (0, 0, turn / 30, 0)) for turn in large if relief.ok]
 
 
-def state_of(smile):
+def number_of(smile):
+    """The number into SMILES that comes nearest."""
     return nearest(range(len(SMILES)), smile / SMILES[1])
 
 
@@ -66,7 +67,7 @@ def smile_pairs(row, photo, landmarks, labels, mouths, fields):
     """-> [(picture of side SIDE, label change)] of the photo of that row among the mouths'. Warps; then, unless it has such a mouth
     itself, closed ones and broad smiles of others, the first closed one also without any smile. Landmarks in pixels of the photo."""
     yaw, own, photo = int(nearest(YAWS, labels[2] * 30)), float(labels[1]), photo.astype(np.float32)
-    smile = nearest(range(WIDEST + 1), np.clip(own, 0, 1) * WIDEST)
+    smile = number_of(np.clip(own, 0, 1))       # photos are taken to have no more
     states = [(yaw, amount, MEAN_AGE) for amount in SMILES]
 
     @functools.lru_cache(maxsize=None)
@@ -79,11 +80,11 @@ def smile_pairs(row, photo, landmarks, labels, mouths, fields):
         change = SMILES[other] - SMILES[smile]
         result.append((fields.warp(photo, landmarks, states[smile], states[other], 1 + MOUTH * change), change))
     for donors in (mouths.closed, mouths.broad):
-        found = [] if row in donors else mouths.best(row, donors, lambda amount: smiling(state_of(amount)), MOUTHS)
+        found = [] if row in donors else mouths.best(row, donors, lambda amount: smiling(number_of(amount)), MOUTHS)
         result += [(picture, amount - own) for picture, _, amount in found]
         if found and donors is mouths.closed:
             picture, points, amount = found[0]
-            result.append((fields.warp(picture, points, states[state_of(amount)], states[0]), -own))
+            result.append((fields.warp(picture, points, states[number_of(amount)], states[0]), -own))
     return [(reduced(picture, SIDE), (0, change, 0, 0)) for picture, change in result if abs(change) >= LEAST]
 
 
