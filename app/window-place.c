@@ -34,7 +34,12 @@ static const char *describe_step(LkPoints *points)
 
 static void show_step(LkWindow *window)
 {
-    gtk_label_set_text(window->placing_text, describe_step(window->placing->points));
+    const char *step = describe_step(window->placing->points);
+
+    gtk_label_set_text(window->placing_text, step);
+    /* Screen readers tell what has the focus when its description changes. */
+    gtk_accessible_update_property(GTK_ACCESSIBLE(window->placing->points),
+                                   GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, step, -1);
     lk_window_update_actions(window);
 }
 
@@ -67,8 +72,7 @@ static void end_placing(LkWindow *window)
 {
     g_clear_pointer(&window->placing, placing_free);
     lk_canvas_stop_placing(window->canvas);
-    gtk_revealer_set_reveal_child(window->placing_bar, FALSE);
-    gtk_widget_set_visible(GTK_WIDGET(window->placing_bar), FALSE);
+    gtk_widget_set_visible(window->placing_bar, FALSE);
     lk_window_show_state(window);
 }
 
@@ -115,8 +119,7 @@ static void start_placing(LkWindow *window, GFile *file)
     g_signal_connect_object(window->placing->points, "confirmed", G_CALLBACK(finish), window,
                             G_CONNECT_SWAPPED);
     gtk_stack_set_visible_child_name(window->pages, "editor");
-    gtk_widget_set_visible(GTK_WIDGET(window->placing_bar), TRUE);
-    gtk_revealer_set_reveal_child(window->placing_bar, TRUE);
+    gtk_widget_set_visible(window->placing_bar, TRUE);
     lk_window_show_state(window);
     show_step(window);
 }

@@ -29,7 +29,7 @@ struct _LkWindow {
     GtkRevealer *opening;
     GtkLabel *opening_text;
     GtkRevealer *working;
-    GtkRevealer *placing_bar;
+    GtkWidget *placing_bar;
     GtkLabel *placing_text;
     GtkMenuButton *menu_button;
     GMenu *models; /* a choice of models, in the main menu */
