@@ -34,6 +34,7 @@ from .objectives import load_judge
 from .paths import Paths
 
 STILL = 0.25    # cells of the motion: less than this hardly moves
+UNLIKE = 0.15   # mean difference of nearby pixels (of -1..1) from which on moving the photo does not give the picture
 CLOSES = -0.55  # a change of smile that leaves nothing of the teeth in the picture
 
 
@@ -71,10 +72,11 @@ class Losses(nn.Module):
         parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
                  "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle, "missed": missed}
         if motion is not None:
-            parts["motion"] = self.motion_loss(before, target, motion, delta).mean()
+            carried = moved(before, motion)
+            parts["motion"] = self.motion_loss(carried, target, motion, delta).mean()
             total = total + self.loss["motion"] * parts["motion"]
         if share is not None:
-            parts["carry"] = self.carry_loss(share, motion, delta).mean()
+            parts["carry"] = self.carry_loss(share, carried.detach(), target, motion.detach()).mean()
             total = total + self.loss["carry"] * parts["carry"]
         if self.perceptual:
             parts["perceptual"] = self.perceptual(pictures[last], target[last]).mean()
@@ -86,24 +88,21 @@ class Losses(nn.Module):
         return total, parts, (pictures[last].detach(), target[last])
 
     @staticmethod
-    def carry_loss(share, motion, delta):
-        """N: how much an edit of shape alone does not carry over of what it moves by STILL cells (in proportion, of
-        what it moves by less), or an edit of anything else alone carries over at all."""
-        shape, others = delta[:, SHAPE].abs().amax(1), delta.clone()
-        others[:, SHAPE] = 0
-        others = others.abs().amax(1)
-        moves = (motion.detach().norm(dim=1, keepdim=True) / STILL).clamp(max=1)
-        moves = F.interpolate(moves, share.shape[2:], mode="bilinear", align_corners=False)
-        generated, carried = (moves * (1 - share)).mean((1, 2, 3)), share.mean((1, 2, 3))
-        return ((shape > 0) & (others < 0.05)).float() * generated + ((others > 0) & (shape < 0.05)).float() * carried
+    def carry_loss(share, carried, target, motion):
+        """N: how much is not carried over of what moves by STILL cells (in proportion, of what moves by less) and, moved, is the
+        target; how much is carried over of what is not (teeth, where lips should be). carried: the photo, moved."""
+        size = share.shape[2:]
+        moves = F.interpolate((motion.norm(dim=1, keepdim=True) / STILL).clamp(max=1), size, mode="bilinear", align_corners=False)
+        unlike = (smooth(carried - target) / UNLIKE).clamp(max=1)
+        return (moves * (1 - unlike) * (1 - share) + unlike * share).mean((1, 2, 3))
 
-    def motion_loss(self, before, target, motion, delta):
+    def motion_loss(self, carried, target, motion, delta):
         """N: the photo itself, moved, must look like the target, if the edit is one of shape; else nothing must move."""
         shape = (delta[:, SHAPE] != 0).any(1).float()
-        made, unlike, weights = moved(before, motion), 0.0, self.weights
+        unlike, weights = 0.0, self.weights
         for _ in range(3):
-            unlike = unlike + ((made - target).abs() * weights).mean((1, 2, 3))
-            made, target, weights = (F.avg_pool2d(x, 2) for x in (made, target, weights))
+            unlike = unlike + ((carried - target).abs() * weights).mean((1, 2, 3))
+            carried, target, weights = (F.avg_pool2d(x, 2) for x in (carried, target, weights))
         across, down = motion[..., 1:] - motion[..., :-1], motion[:, :, 1:] - motion[:, :, :-1]
         rough = across.abs().mean((1, 2, 3)) + down.abs().mean((1, 2, 3))
         return shape * unlike + (1 - shape) * motion.abs().mean((1, 2, 3)) + 0.1 * rough
@@ -134,9 +133,12 @@ class Losses(nn.Module):
 
     def change_weights(self, photo, target):
         """N x 1 x side x side, 1 or more: what the edit must change counts more than what it must only keep."""
-        change = (target - photo).abs().mean(1, keepdim=True)
-        smooth = F.avg_pool2d(change, 5, 1, 2, count_include_pad=False)
-        return 1 + self.loss["change"] * (smooth / 0.3).clamp(max=1)
+        return 1 + self.loss["change"] * (smooth(target - photo) / 0.3).clamp(max=1)
+
+
+def smooth(difference):
+    """N x 3 x H x W -> N x 1 x H x W: how large it is, over 5 x 5 pixels."""
+    return F.avg_pool2d(difference.abs().mean(1, keepdim=True), 5, 1, 2, count_include_pad=False)
 
 
 class Critic:

@@ -14,8 +14,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
 from styleres import average, config, data, evaluate, export, flops, grow, perceptual, trunk  # noqa: E402
-from styleres.networks import StyleRes  # noqa: E402
-from styleres.train import Losses, Processes, Trainer  # noqa: E402
+from styleres.networks import StyleRes, moved  # noqa: E402
+from styleres.train import UNLIKE, Losses, Processes, Trainer  # noqa: E402
 
 
 class TrainingTest(unittest.TestCase):
@@ -133,22 +133,28 @@ class RunTest(TrainingTest):
         target, cell = photo.clone(), torch.tensor([-1.0, 0.0])[:, None, None]
         target[0, :, :, 4:] = photo[0, :, :, :-4]     # everything has gone a cell to the right
         delta = torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.3, 0.0], [0.5, 0.0, 0.0]])
-        unlike = losses.motion_loss(photo, target, still, delta)
+        unlike = losses.motion_loss(moved(photo, still), target, still, delta)
         self.assertGreater(float(unlike[0]), 0.1)
         self.assertEqual(unlike[1:].tolist(), [0.0, 0.0])
-        right = losses.motion_loss(photo, target, still + cell, delta)
+        right = losses.motion_loss(moved(photo, still + cell), target, still + cell, delta)
         self.assertLess(float(right[0]), 0.6 * float(unlike[0]))     # but for the column that was uncovered
         self.assertGreater(float(right[1]), 0.1)
         self.assertEqual(float(right[2]), 0.5)                       # an edit of colour moves nothing
 
-    def test_what_moves_is_to_carry_over_and_what_changes_colour_is_not(self):
-        share = torch.tensor([0.25, 0.5]).view(1, 1, 1, 2).expand(5, 1, 2, 2)
-        delta = torch.tensor([[0.0, 0, 0, 0], [0.0, 0, 0.5, 0], [0.5, 0.5, 0, 0], [0, 0.3, 0, 0.01], [0.5, 0, 0, 0.2]])
-        far, still = torch.tensor([0.0, 3.0]).view(1, 2, 1, 1).expand(5, 2, 2, 2), torch.zeros(5, 2, 2, 2)
-        self.assertEqual(Losses.carry_loss(share, far, delta).tolist(), [0.0, 0.625, 0.0, 0.625, 0.375])
-        self.assertEqual(Losses.carry_loss(share, still, delta).tolist(), [0.0, 0.0, 0.0, 0.0, 0.375])
-        half = torch.stack([far[:, :, :, 0], still[:, :, :, 0]], 3)      # 3 cells on the left, where the share is 0.25
-        self.assertAlmostEqual(float(Losses.carry_loss(share, half, delta)[1]), 0.375, places=6)
+    def test_what_moving_gives_is_to_carry_over_and_what_it_does_not_is_not(self):
+        share = torch.tensor([0.25, 0.5]).view(1, 1, 1, 2).expand(4, 1, 16, 2)
+        far, still = torch.tensor([0.0, 3.0]).view(1, 2, 1, 1).expand(4, 2, 2, 2), torch.zeros(4, 2, 2, 2)
+        carried, target = torch.rand(4, 3, 16, 2), torch.zeros(4, 3, 16, 2)
+        target.copy_(carried)
+        target[1] += 0.5 * UNLIKE       # half as unlike as counts in full
+        target[2] -= 3 * UNLIKE
+        target[3, :, 8:] += 0.5         # the lower half is something else; of the rows above it the first counts, too, the second by two thirds
+        loss = Losses.carry_loss(share, carried, target, far)
+        for value, expected in zip(loss[:3], (0.625, 0.5 * 0.625 + 0.5 * 0.375, 0.375)):
+            self.assertAlmostEqual(float(value), expected, places=5)
+        self.assertAlmostEqual(float(loss[3]), ((6 + 1 / 3) * 0.625 + (9 + 2 / 3) * 0.375) / 16, places=5)
+        for value, expected in zip(Losses.carry_loss(share, carried, target, still)[:3], (0.0, 0.5 * 0.375, 0.375)):
+            self.assertAlmostEqual(float(value), expected, places=5)
 
     def test_models_need_not_move_the_residual(self):
         for model in (tiny.MODEL, dict(tiny.MODEL, motion_channels=0, carry_channels=0)):
