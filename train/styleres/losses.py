@@ -31,6 +31,20 @@ def local_ssim(a, b):
     return ssim.mean((1, 2, 3))
 
 
+def contrast(pictures):
+    """How much each pixel's surroundings (5 x 5) vary about their own mean."""
+    def pool(x):
+        return F.avg_pool2d(x, 5, 1, 2, count_include_pad=False)
+
+    return (pool((pictures - pool(pictures)).square()) + 1e-4).sqrt()
+
+
+def contrast_loss(output, target, weights):
+    """How much less or more varied the output is than the target, place by place: where it is not sure what goes where, L1 asks for
+    the blur that is in between, and this for edges, if need be in other places."""
+    return ((contrast(output) - contrast(target)).abs() * weights).mean((1, 2, 3))
+
+
 def picture_loss(output, target, weights, loss):
     """Face-weighted L1 at three scales, gradients and SSIM. loss: the configuration's [loss] section."""
     difference = output - target

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training.
 
-usage: python3 -m styleres.train OUT.pt --data DIR --renders DIR [--minutes M] [--resume | --init OTHER.pt]
+usage: python3 -m styleres.train OUT.pt --data DIR --renders DIR [--minutes M] [--until STEP] [--resume | --init OTHER.pt]
 
-OUT.pt is written every few minutes and at the end; --resume goes on from it (same result as without the interruption),
---init starts a new run from another checkpoint's averaged weights or from a model file. Several processes or machines: start it by torchrun.
+OUT.pt is written every few minutes and at the end; --resume goes on from it (with the same settings: same result as without the
+interruption), --until ends a run before its time, to be resumed with other settings perhaps, --init starts a new run from another
+checkpoint's averaged weights or from a model file. Several processes or machines: start it by torchrun.
 With train.sync_every = 1 they average gradients at every step (DistributedDataParallel), else they train alone and
 average weights and optimizer state every sync_every steps (cheaper on slow or unevenly loaded machines).
 """
@@ -28,14 +29,13 @@ from .data import SHAPE, SMILE, TrainingData, read, unpack
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
-from .losses import face_weights, picture_loss
+from .losses import contrast_loss, face_weights, picture_loss
 from .networks import StyleRes, moved, shrink
 from .objectives import load_judge
 from .paths import Paths
 
 STILL = 0.25    # cells of the motion: less than this hardly moves
 UNLIKE = 0.15   # mean difference of nearby pixels (of -1..1) from which on moving the photo does not give the picture
-CLOSES = -0.55  # a change of smile that leaves nothing of the teeth in the picture
 
 
 class Losses(nn.Module):
@@ -63,14 +63,15 @@ class Losses(nn.Module):
         w_only = picture_loss(coarse, F.avg_pool2d(target, 2), F.avg_pool2d(weights, 2), self.loss)
         is_edit = (delta != 0).any(1).float()
         importance = 1 + is_edit * (self.loss["edit"] * self.balance(before, target, weights) - 1)
-        total = (importance * (real + self.loss["w_only"] * w_only)).mean()
+        varied = is_edit * contrast_loss(pictures, target, weights)
+        total = (importance * (real + self.loss["w_only"] * w_only + self.loss["contrast"] * varied)).mean()
         total = total + self.loss["residual"] * added.abs().mean()
         last = slice(targets - 1, None, targets)    # never the photo itself
         cycle, missed = self.cycle(photo, pictures, delta, motion, targets)
         total = total + self.loss["cycle"] * cycle + self.loss["motion_cycle"] * missed
         edits, others = is_edit.sum().clamp(min=1), (1 - is_edit).sum().clamp(min=1)
         parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
-                 "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle, "missed": missed}
+                 "contrast": varied.sum() / edits, "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle, "missed": missed}
         if motion is not None:
             carried = moved(before, motion)
             parts["motion"] = self.motion_loss(carried, target, motion, delta).mean()
@@ -117,7 +118,7 @@ class Losses(nn.Module):
             return missed, missed
         first = torch.arange(0, len(delta), targets, device=photo.device)
         last = first + targets - 1
-        chosen = torch.cat([last[delta[last, SMILE] > CLOSES], first[(delta[first] == 0).all(1)]])
+        chosen = torch.cat([last[delta[last, SMILE] > self.loss["closes"]], first[(delta[first] == 0).all(1)]])
         if not len(chosen):
             return missed, missed
         returned = Paths(self.model, self.side).undo(pictures[chosen], lambda w_plus: self.model.edit(w_plus, -delta[chosen]))
@@ -349,13 +350,14 @@ class Trainer:
 
     # -- the loop
 
-    def run(self, out, save_every, log_every=30.0):
+    def run(self, out, save_every, log_every=30.0, until=math.inf):
+        """until: a step after which to end before the time, where the processes agree (a multiple of sync_every)."""
         sync, sums, last = self.settings["sync_every"], {}, time.monotonic()
         last_save, last_step = last, self.step
         while True:
             if self.step % sync == 0:
                 self.update_share()
-                if self.share >= 1:
+                if self.share >= 1 or self.step >= until:
                     break
                 self.enter_stage()
                 if self.processes.rank == 0 and time.monotonic() - last_save > save_every:
@@ -385,6 +387,7 @@ def parser():
     result.add_argument("--config", default=os.path.join(HERE, "config.toml"))
     result.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="overrides a setting")
     result.add_argument("--minutes", type=float, help="length by the clock instead of train.steps")
+    result.add_argument("--until", type=int, default=math.inf, metavar="STEP", help="ends there (at the next multiple of train.sync_every), as if interrupted")
     result.add_argument("--save-every", type=float, default=180, metavar="SECONDS")
     result.add_argument("--resume", action="store_true", help="go on from OUT")
     result.add_argument("--init", metavar="FILE", help="start from another run's averaged weights or a model file")
@@ -409,7 +412,7 @@ def main(arguments=None):
     if processes.rank == 0:
         count = sum(parameter.numel() for parameter in trainer.model.parameters())
         print(f"{data}; {count / 1e6:.2f} M parameters; {processes.world} x {processes.device}", flush=True)
-    trainer.run(options.out, options.save_every)
+    trainer.run(options.out, options.save_every, until=options.until)
     processes.close()
 
 

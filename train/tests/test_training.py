@@ -13,7 +13,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
-from styleres import average, config, data, evaluate, export, flops, grow, perceptual, trunk  # noqa: E402
+from styleres import average, config, data, evaluate, export, flops, grow, losses, perceptual, trunk  # noqa: E402
 from styleres.networks import StyleRes, moved  # noqa: E402
 from styleres.train import UNLIKE, Losses, Processes, Trainer  # noqa: E402
 
@@ -119,6 +119,14 @@ class RunTest(TrainingTest):
         delta[:, 1] = -0.7
         self.assertEqual([float(part) for part in losses.cycle(photo, pictures, delta, motion, 2)], [0.0, 0.0])
 
+    def test_contrast_asks_for_as_much_as_the_target_has_wherever_it_is(self):
+        stripes, ones = (0.5 * (-1.0) ** (torch.arange(32) // 2)).expand(1, 3, 32, 32), torch.ones(1, 1, 32, 32)
+        level = float(losses.contrast(stripes).mean())
+        self.assertGreater(level, 0.4)
+        for output, weights, expected in ((stripes, 1, 0), (stripes.roll(2, 3), 1, 0), (stripes + 0.3, 1, 0), (0.5 * stripes, 1, level / 2),
+                                          (1.5 * stripes, 1, level / 2), (0 * stripes, 2, 2 * level)):
+            self.assertAlmostEqual(float(losses.contrast_loss(output, stripes, weights * ones)), expected, delta=0.03)
+
     def test_motions_there_and_back_cancel(self):
         model = StyleRes(tiny.MODEL, ["age", "smile", "pose"]).eval()
         losses = Losses(model, dict(tiny.settings()["loss"], cycle=1.0), 32)
@@ -171,11 +179,8 @@ class RunTest(TrainingTest):
         whole = self.trainer()
         whole.run(self.path("whole.pt"), save_every=1e9)
         first = self.trainer()
-        for _ in range(4):
-            first.update_share()
-            first.enter_stage()
-            first.train_step()
-        first.save(self.path("part.pt"))
+        first.run(self.path("part.pt"), save_every=1e9, until=3)
+        self.assertEqual(first.step, 4)     # where the processes agree next
         torch.manual_seed(99)
         second = self.trainer(seed=1, workers=2)
         second.resume(self.path("part.pt"))
