@@ -10,10 +10,9 @@ import numpy as np
 from PIL import Image
 
 from .age import Portrait
-from .bend import Bend
 from .fields import Fields, nearest
 from .mouths import Mouths
-from .relief import Relief
+from .turn import Turn
 
 SIDE = 128                              # of the pictures, those of age excepted
 YAWS = list(range(-16, 17, 4))          # degrees; photos are taken to have one of these
@@ -25,14 +24,7 @@ MEAN_AGE = .5
 FULL_AGE = .8                           # label difference of the strongest ageing
 HAIR = 1.3                              # label difference of a change of the hair's luma by 1 (heads.labels.hair_lightness)
 MOUTH = .2                              # how much wider a smile of 1 makes the mouth, beyond the mean head's
-SMALL_TURNS = ((-18, -8), (8, 18))      # degrees that a portrait is bent by
-LARGE_TURNS = ((-21, -14), (14, 21))    # degrees of a relief's label
-RELIEF = 1.3                            # a relief turned by so much more reads, by landmarks, as a head turned by 1
-
-
-def bend_label(degrees):
-    """What a portrait bent by so much reads as, by landmarks: yaw / 30 (48 portraits at 11, 22 and 34 degrees: .22, .43, .55)."""
-    return degrees * (.022 - .00016 * abs(degrees))
+TURNS = ((-27, -16), (-16, -8), (8, 16), (16, 27))      # degrees, one of each
 
 
 def to_u8(image):
@@ -44,13 +36,11 @@ def reduced(image, size):
 
 
 def pose_pairs(photo, landmarks, labels, random):
-    """-> [(picture of side SIDE, label change)] of one photo: turned a little by bending, turned more as a relief, where it has a plain
-    backdrop. labels: age, smile, yaw / 30; landmarks in pixels of SIDE."""
-    photo, yaw = photo.astype(np.float32), int(nearest(YAWS, labels[2] * 30))
-    bend, relief = Bend(photo, landmarks, yaw), Relief(photo, landmarks, yaw)
-    small, large = ([random.uniform(*interval) for interval in turns] for turns in (SMALL_TURNS, LARGE_TURNS))
-    result = [(reduced(bend.turned(turn), SIDE), (0, 0, bend_label(turn), 0)) for turn in small]
-    return result + [(reduced(relief.turned(RELIEF * turn), SIDE), (0, 0, turn / 30, 0)) for turn in large if relief.ok]
+    """-> [(picture of side SIDE, label change)] of one photo with its head turned a little and far, to both sides. labels: age, smile,
+    yaw / 30; landmarks in pixels of SIDE."""
+    head = Turn(photo.astype(np.float32), landmarks, int(nearest(YAWS, labels[2] * 30)))
+    turns = [random.uniform(*interval) for interval in TURNS]
+    return [(reduced(head.turned(turn), SIDE), (0, 0, turn / 30, 0)) for turn in turns]
 
 
 def number_of(smile):

@@ -346,19 +346,20 @@ class Person(unittest.TestCase):
         self.assertIsNone(masks.person(random.rand(SIZE, SIZE, 3), face_points()))
 
 
-class Turned:
+@NEEDS_PACK
+class Turned(unittest.TestCase):
     """A drawn portrait with green marks on nose and chin, whose head can be turned."""
 
     @classmethod
     def setUpClass(cls):
-        from portraits import relief
+        from portraits import turn
         rgb, _ = drawn_portrait()
-        _, points, joint, scale = relief.mean_depth(0)
-        cls.landmarks = joint + relief.flattened(points)[0] * scale
-        cls.photo = drawn_portrait()[0] * 255
-        for x, y in cls.landmarks[[30, 8]]:         # marks on the nose and on the chin
+        _, points, joint, scale = turn.mean_depth(0)
+        cls.landmarks = joint + turn.flattened(points)[0] * scale
+        cls.photo = rgb * 255
+        for x, y in cls.landmarks[[30, 8]]:
             cls.photo[int(y) - 1:int(y) + 2, int(x) - 1:int(x) + 2] = [0, 255, 0]
-        cls.head = cls.kind()(np.kron(cls.photo, np.ones((2, 2, 1))), cls.landmarks, 0)
+        cls.head = turn.Turn(np.kron(cls.photo, np.ones((2, 2, 1))), cls.landmarks, 0)
 
     def green(self, picture):
         """Where the green marks of the face are: their middles (x), from top to bottom."""
@@ -366,6 +367,13 @@ class Turned:
         strength = np.clip(small[..., 1] - np.maximum(small[..., 0], small[..., 2]) - 40, 0, None)
         middle = int((self.landmarks[30, 1] + self.landmarks[8, 1]) / 2)
         return [(part.sum(0) @ (np.arange(SIZE) + .5)) / part.sum() for part in (strength[:middle], strength[middle:])]
+
+    def sideways(self, degrees):
+        """SIZE x SIZE: across which column of the photo every second pixel of the turned picture looks, in the photo's 2 x SIZE pixels."""
+        return self.head.source(degrees)[1::2, 1::2, 0]
+
+    def test_no_turn_changes_nothing(self):
+        np.testing.assert_allclose(self.head.turned(0), self.head.photo, atol=1e-3)
 
     def test_nose_moves_more_than_the_chin_and_the_backdrop_not(self):
         nose, chin = self.green(self.head.turned(0))
@@ -378,54 +386,37 @@ class Turned:
         left, _ = self.green(self.head.turned(-20))
         self.assertAlmostEqual(nose - left, turned_nose - nose, delta=1)
 
+    def test_near_side_is_stretched_and_far_side_hidden(self):
+        row = int(self.landmarks[30, 1])
+        far = self.head.fit.head[row].nonzero()[0][-1]
+        for degrees in (16, 27):
+            steps = np.diff(self.sideways(degrees)[row])[:-2]   # at the picture's border there is nothing to show
+            self.assertGreater(steps.min(), 2 / 3.6)            # stretched hardly more than allowed, and nothing is seen twice
+            self.assertGreater(steps[far - 24:far + 12].max(), 16)      # what the face now hides
+        self.assertLess(np.diff(self.sideways(4)[row]).max(), 4)
 
-@NEEDS_PACK
-class Relief(Turned, unittest.TestCase):
-    @staticmethod
-    def kind():
-        from portraits.relief import Relief as Kind
-        return Kind
+    def test_what_is_seen_comes_from_where_it_moved_from(self):
+        from portraits import turn
+        for degrees in (-27, 12):
+            there = turn.PIXELS + self.head.motion(degrees)[0]
+            source = turn.lookup(self.head.source(degrees), there * 2, "nearest") / 2
+            missed = np.hypot(*(source - turn.PIXELS)[32:96, 40:88].transpose(2, 0, 1))     # around eyes, nose and mouth
+            self.assertLess(np.quantile(missed, .8), .15)
 
-    def test_no_turn_changes_little(self):
-        difference = np.abs(self.head.turned(0) - self.head.photo).mean(-1)
-        self.assertLess(difference.mean(), 3)
-
-
-@NEEDS_PACK
-class Bend(Turned, unittest.TestCase):
-    @staticmethod
-    def kind():
-        from portraits.bend import Bend as Kind
-        return Kind
-
-    def test_no_turn_changes_nothing(self):
-        np.testing.assert_allclose(self.head.turned(0), self.head.photo, atol=1e-3)
-
-    def test_nothing_tears(self):
-        from portraits.bend import SLOPES
-        for degrees in (-30, 12, 30):
-            motion = self.head.motion(degrees)
-            across = np.gradient(motion[..., 0], axis=1)
-            self.assertGreater(across.min(), -.9)
-            self.assertLess(across.max(), SLOPES[1] + .1)
-            self.assertGreater(np.abs(motion).max(), abs(degrees) / 5)
-
-    def test_turned_back_it_is_the_photo(self):
-        from portraits.bend import lookup
-        smooth = gaussian_filter(self.head.photo, (2, 2, 0))
-        other = self.kind()(smooth, self.landmarks, 0)
-        there = np.stack([np.kron(m, np.ones((2, 2))) for m in other.motion(20).transpose(2, 0, 1)], -1) * 2
-        grid = (np.mgrid[0:2 * SIZE, 0:2 * SIZE] + .5)[::-1].transpose(1, 2, 0)
-        picture = other.turned(20)
-        back = lookup(picture, grid + there, "nearest")
-        self.assertLess(np.abs(back - smooth).mean(), .25 * np.abs(picture - smooth).mean())
-
-    def test_labels_are_in_order(self):
-        from portraits.pairs import LARGE_TURNS, SMALL_TURNS, bend_label
-        labels = [bend_label(degrees) for degrees in range(SMALL_TURNS[0][0], SMALL_TURNS[1][1] + 1)]
-        self.assertTrue((np.diff(labels) > 0).all())
-        self.assertAlmostEqual(labels[0], -labels[-1])
-        self.assertLess(labels[-1], LARGE_TURNS[1][0] / 30)
+    def test_rendered_heads_are_met(self):
+        from heads.quads import render_quadruple, turned
+        from portraits.turn import Turn
+        from styleres.measures import ssim
+        gains = []
+        for seed in (200012, 200024):
+            heads = render_quadruple(seed, heads=turned)
+            head = Turn(heads["img"][0].astype(np.float32), heads["lm"][0].astype(float), 0)
+            for k in (1, 2):
+                found = head.turned(30 * (heads["par"][k, 2] - heads["par"][0, 2]))
+                found = np.clip(found + .5, 0, 255).astype(np.uint8)
+                gains.append(ssim(found[None], heads["img"][k:k + 1])[0] - ssim(heads["img"][:1], heads["img"][k:k + 1])[0])
+        self.assertGreater(min(gains), .05)
+        self.assertGreater(np.mean(gains), .12)
 
 
 if __name__ == "__main__":
