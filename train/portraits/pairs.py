@@ -15,6 +15,7 @@ from .mouths import Mouths
 from .turn import Turn
 
 SIDE = 128                              # of the pictures, those of age excepted
+CELLS = 32                              # where things move is told for so many cells along a side
 YAWS = list(range(-16, 17, 4))          # degrees; photos are taken to have one of these
 SMILES = [0, .25, .5, .75, 1., 1.25, 1.5]
 OPEN, CLOSED = 3, 2                     # numbers into SMILES: from where teeth show, up to where they do not
@@ -36,11 +37,14 @@ def reduced(image, size):
 
 
 def pose_pairs(photo, landmarks, labels, random):
-    """-> [(picture of side SIDE, label change)] of one photo with its head turned a little and far, to both sides. labels: age, smile,
-    yaw / 30; landmarks in pixels of SIDE."""
+    """-> [(picture of side SIDE, label change, flows)] of one photo with its head turned a little and far, to both sides. labels: age,
+    smile, yaw / 30; landmarks in pixels of SIDE; flows: of Turn, CELLS wide."""
     head = Turn(photo.astype(np.float32), landmarks, int(nearest(YAWS, labels[2] * 30)))
-    turns = [random.uniform(*interval) for interval in TURNS]
-    return [(reduced(head.turned(turn), SIDE), (0, 0, turn / 30, 0)) for turn in turns]
+    result = []
+    for turn in [random.uniform(*interval) for interval in TURNS]:
+        source = head.source(turn)
+        result.append((reduced(head.seen(source), SIDE), (0, 0, turn / 30, 0), head.flows(turn, source, CELLS)))
+    return result
 
 
 def number_of(smile):
@@ -113,13 +117,15 @@ def maker(kind, real, rows):
 
 
 def all_pairs(kind, real, report=print):
-    """Pairs of every portrait that is not held out. real: {128: arrays, 256: arrays} of align.py -> arrays of the file."""
+    """Pairs of every portrait that is not held out. real: {128: arrays, 256: arrays} of align.py -> arrays of the file; with flow where
+    it is known what goes where."""
     rows = np.nonzero(~real[128]["hold"].astype(bool))[0].tolist()
     make = maker(kind, real, rows)
-    sources, images, changes = [], [], []
+    sources, images, changes, flows = [], [], [], []
     for number, row in enumerate(rows):
-        for image, change in make(row, np.random.RandomState(1000 + row)):
-            sources.append(row), images.append(image), changes.append(change)
+        for image, change, *flow in make(row, np.random.RandomState(1000 + row)):
+            sources.append(row), images.append(image), changes.append(change), flows.extend(flow)
         if number % 20 == 19:
             report(f"{kind} pairs: {number + 1} of {len(rows)} portraits")
-    return dict(src=np.array(sources), img=np.stack(images), delta=np.array(changes, np.float32))
+    known = {"flow": np.stack(flows).astype(np.float16)} if flows else {}
+    return dict(src=np.array(sources), img=np.stack(images), delta=np.array(changes, np.float32), **known)

@@ -138,7 +138,21 @@ class Turn:
         row, column = distance_transform_edt(hole.reshape(size, size), return_distances=False, return_indices=True)
         return source.reshape(size, size, 2)[row, column]
 
+    def flows(self, degrees, source, cells):
+        """source: of this turn. -> 2 x 2 x cells x cells: from where in the photo every cell (across, down; cells) of the turned picture
+        is, and where every cell of the photo goes, be it behind something."""
+        def pooled(way):
+            step = len(way) // cells
+            return (way.reshape(cells, step, cells, step, 2).mean((1, 3)) / step).transpose(2, 0, 1)
+
+        places = (np.mgrid[0:len(source), 0:len(source)] + .5)[::-1].transpose(1, 2, 0)
+        return np.stack([pooled(source - places), pooled(self.motion(degrees)[0])])
+
     def turned(self, degrees):
         """S x S x 3 float: the head turned by so much."""
-        x, y = (self.source(degrees) - .5).transpose(2, 0, 1)
+        return self.seen(self.source(degrees))
+
+    def seen(self, source):
+        """S x S x 3 float: the photo's colours at these pixel positions."""
+        x, y = (source - .5).transpose(2, 0, 1)
         return np.stack([map_coordinates(self.photo[..., k], [y, x], order=3, mode="nearest") for k in range(3)], -1)

@@ -39,25 +39,30 @@ def read_renders(folder):
 
 
 def read_variants(path):
-    """One of VARIANTS -> row of the portrait, picture, change of the labels of each variant."""
+    """One of VARIANTS -> row of the portrait, picture, change of the labels of each variant; and where things are from and go, if known."""
     with np.load(path) as data:
         if data["delta"].ndim != 2 or data["delta"].shape[1] != LABELS:
             raise SystemExit(f"{path}: not {LABELS} labels; made by an older `portraits`")
-        return data["src"], data["img"], data["delta"].astype(np.float32)
+        return data["src"], data["img"], data["delta"].astype(np.float32), data["flow"] if "flow" in data else None
 
 
 def read(folder, renders):
     """The arrays of TrainingData, without the people that are held out: portraits P x S x S x 3; variants V x S x S x 3, their
-    source V (row of portraits) and delta V x LABELS; renders N x 4 x S x S x 3, their labels N x 4 x LABELS."""
+    source V (row of portraits), delta V x LABELS and flow_row V (row of flow, -1: unknown); flow K x 2 x 2 x c x c, the way (across,
+    down; c-ths of the side) from every cell of the variant to where it is in the portrait, and from every cell of the portrait to
+    where it is in the variant; renders N x 4 x S x S x 3, their labels N x 4 x LABELS."""
     with np.load(os.path.join(folder, "real128.npz")) as data:
         portraits, kept = data["img"], ~data["hold"].astype(bool)
     number = np.cumsum(kept) - 1
-    source, variants, delta = (np.concatenate(parts) for parts in zip(*(
-        read_variants(os.path.join(folder, name)) for name in VARIANTS)))
+    *parts, flows = zip(*(read_variants(os.path.join(folder, name)) for name in VARIANTS))
+    source, variants, delta = map(np.concatenate, parts)
+    has_flow = np.repeat([flow is not None for flow in flows], [len(rows) for rows in parts[0]])
+    flows = [flow for flow in flows if flow is not None]
     used = kept[source]
     pictures, labels = read_renders(renders)
     return {"portraits": portraits[kept], "variants": variants[used], "source": number[source[used]], "delta": delta[used],
-            "renders": pictures, "labels": labels}
+            "flow": np.concatenate(flows) if flows else np.zeros((0, 2, 2, 1, 1), np.float16),
+            "flow_row": np.where(has_flow, np.cumsum(has_flow) - 1, -1)[used], "renders": pictures, "labels": labels}
 
 
 def pack(arrays, path, quality):
@@ -80,7 +85,7 @@ def pack(arrays, path, quality):
 def unpack(path):
     """The arrays that pack() was given, but for JPEG's losses."""
     with np.load(path) as data:
-        arrays = {name: data[name] for name in ("source", "delta", "labels")}
+        arrays = {name: data[name] for name in ("source", "delta", "flow", "flow_row", "labels")}
         for name in PICTURES:
             parts = np.split(data[name], data[f"{name}_ends"][:-1])
             arrays[name] = np.stack([np.asarray(Image.open(io.BytesIO(part.tobytes()))) for part in parts])
@@ -96,9 +101,11 @@ class TrainingData:
         self.mix, self.targets = dict(settings["mix"]), settings["targets"]
         self.reconstruct, self.favour = settings["reconstruct"], np.array(settings["favour"])
         self.portraits, self.renders, self.render_labels = arrays["portraits"], arrays["renders"], arrays["labels"]
-        self.variants = [[] for _ in self.portraits]
-        for row, picture, delta in zip(arrays["source"], arrays["variants"], arrays["delta"]):
+        self.variants, self.flow_rows = ([[] for _ in self.portraits] for _ in range(2))
+        for row, picture, delta, flow in zip(arrays["source"], arrays["variants"], arrays["delta"], arrays["flow_row"]):
             self.variants[row].append((picture, delta))
+            self.flow_rows[row].append(flow)
+        self.flow, self.unknown = arrays["flow"], np.full(arrays["flow"].shape[2:], np.nan, np.float32)
         flat = self.portraits.reshape(len(self.portraits), -1, 3) / np.float32(127.5) - 1
         self.mean, self.deviation = flat.mean(1), flat.std(1)
 
@@ -107,17 +114,18 @@ class TrainingData:
                 f"{sum(map(len, self.variants))} warped or aged variants; batch {self.mix} x {self.targets}")
 
     def batch(self, rng):
-        """-> photos N x 3 x S x S in -1..1, targets (N * targets) x 3 x S x S, label changes (N * targets) x LABELS."""
+        """-> photos N x 3 x S x S in -1..1, targets (N * targets) x 3 x S x S, label changes (N * targets) x LABELS; and where every
+        cell of the target is in the photo, (N * targets) x 2 x c x c (in c-ths of the side), NaN where that is not known."""
         make = {"render": self._render, "portrait": self._portrait}
-        photos, targets, deltas = [], [], []
+        photos, targets, deltas, flows = [], [], [], []
         for kind, count in self.mix.items():
             for _ in range(count):
-                pictures, labels = make[kind](rng)
-                pictures, labels = augment(pictures, labels, rng)
+                pictures, labels, ways = augment(*make[kind](rng), rng)
                 photos.append(pictures[0])
                 targets += pictures[1:]
                 deltas += [label - labels[0] for label in labels[1:]]
-        return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas))
+                flows += ways
+        return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas, flows))
 
     def _choose_targets(self, rng, source, labels, favourite=None):
         """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
@@ -141,7 +149,7 @@ class TrainingData:
             pictures = self._recolour(pictures, rng)
         order = [rng.integers(4)]
         order += self._choose_targets(rng, order[0], self.render_labels[identity])
-        return [pictures[k] for k in order], [self.render_labels[identity][k] for k in order]
+        return [pictures[k] for k in order], [self.render_labels[identity][k] for k in order], [self.unknown] * self.targets
 
     def _recolour(self, pictures, rng):
         """Moves the colour statistics of renders some way towards those of a random portrait."""
@@ -158,25 +166,31 @@ class TrainingData:
         order = [0 if len(options) == 1 or rng.random() < 0.5 else rng.integers(1, len(options))]
         labels = [label for _, label in options]
         order += self._choose_targets(rng, order[0], labels, 0) if len(options) > 1 else [0] * self.targets
-        return [normalise(options[k][0]) for k in order], [labels[k] for k in order]
+        return [normalise(options[k][0]) for k in order], [labels[k] for k in order], [self._way(row, order[0], k) for k in order[1:]]
+
+    def _way(self, row, source, target):
+        """2 x c x c: where every cell of one picture of this portrait is in another (0: the portrait itself; then its variants)."""
+        known = self.flow_rows[row][max(source, target) - 1] if (source == 0) != (target == 0) else -1
+        return self.unknown if known < 0 else self.flow[known, 0 if source == 0 else 1]
 
 
 def normalise(picture):
     return picture.astype(np.float32) / 127.5 - 1
 
 
-def augment(pictures, labels, rng):
+def augment(pictures, labels, ways, rng):
     """The same flip and colour change for all pictures of one person; -> C x H x W."""
     labels = [np.array(label, np.float32) for label in labels]
     if rng.random() < 0.5:
         pictures = [picture[:, ::-1] for picture in pictures]
         for label in labels:
             label[YAW] *= -1
+        ways = [way[..., ::-1] * np.array([-1, 1], np.float32)[:, None, None] for way in ways]
     if rng.random() < 0.3:
         gain = (1 + 0.15 * rng.random() * rng.standard_normal(3) + 0.12 * rng.standard_normal()).astype(np.float32)
         offset = np.float32(0.08 * rng.standard_normal())
         pictures = [(picture + 1) * gain + offset - 1 for picture in pictures]
-    return [np.ascontiguousarray(np.clip(picture, -1, 1).transpose(2, 0, 1)) for picture in pictures], labels
+    return [np.ascontiguousarray(np.clip(picture, -1, 1).transpose(2, 0, 1)) for picture in pictures], labels, ways
 
 
 def main():

@@ -46,9 +46,10 @@ class Losses(nn.Module):
         self.model, self.loss, self.side, self.perceptual = model, loss, side, perceptual
         self.register_buffer("weights", face_weights(side), persistent=False)
 
-    def forward(self, photo, target, delta, critic=None):
+    def forward(self, photo, target, delta, flow, critic=None):
         """photo: N x 3 x input x input; target: N K x 3 x input x input; delta: N K x edits, zero where target = photo;
-        critic: the network that the pictures must please.
+        flow: N K x 2 x c x c, where every cell of the target is in the photo (c-ths of the side; NaN: nobody knows); critic: the
+        network that the pictures must please.
         -> loss, {term: value}, (the last edit of every photo, what it should be)"""
         model, synthesis, side = self.model, self.model.synthesis, self.side
         targets = target.shape[0] // photo.shape[0]
@@ -74,7 +75,7 @@ class Losses(nn.Module):
                  "contrast": varied.sum() / edits, "w_only": w_only.mean(), "residual": added.abs().mean(), "cycle": cycle, "missed": missed}
         if motion is not None:
             carried = moved(before, motion)
-            parts["motion"] = self.motion_loss(carried, target, motion, delta).mean()
+            parts["motion"] = self.motion_loss(carried, target, motion, delta, flow).mean()
             total = total + self.loss["motion"] * parts["motion"]
         if share is not None:
             parts["carry"] = self.carry_loss(share, carried.detach(), target, motion.detach()).mean()
@@ -97,8 +98,12 @@ class Losses(nn.Module):
         unlike = (smooth(carried - target) / UNLIKE).clamp(max=1)
         return (moves * (1 - unlike) * (1 - share) + unlike * share).mean((1, 2, 3))
 
-    def motion_loss(self, carried, target, motion, delta):
-        """N: the photo itself, moved, must look like the target, if the edit is one of shape; else nothing must move."""
+    def motion_loss(self, carried, target, motion, delta, flow):
+        """N: things must move as they are known to; else the photo itself, moved, must look like the target, if the edit is one of
+        shape; else nothing must move."""
+        known = ~flow.isnan().flatten(1).any(1)
+        flow = F.interpolate(flow.nan_to_num(), motion.shape[2:], mode="bilinear", align_corners=False) * (motion.shape[2] / flow.shape[2])
+        astray = (motion - flow).abs().mean((1, 2, 3))
         shape = (delta[:, SHAPE] != 0).any(1).float()
         unlike, weights = 0.0, self.weights
         for _ in range(3):
@@ -106,7 +111,7 @@ class Losses(nn.Module):
             carried, target, weights = (F.avg_pool2d(x, 2) for x in (carried, target, weights))
         across, down = motion[..., 1:] - motion[..., :-1], motion[:, :, 1:] - motion[:, :, :-1]
         rough = across.abs().mean((1, 2, 3)) + down.abs().mean((1, 2, 3))
-        return shape * unlike + (1 - shape) * motion.abs().mean((1, 2, 3)) + 0.1 * rough
+        return torch.where(known, astray, shape * unlike + (1 - shape) * motion.abs().mean((1, 2, 3)) + 0.1 * rough)
 
     def cycle(self, photo, pictures, delta, motion, targets):
         """The last edit of every photo, encoded anew and with the edit undone, must give the photo (not where it closes the mouth: who
@@ -313,11 +318,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.batches = self.batches or self.prepared_batches()
-        photo, target, delta = (x.to(self.processes.device, non_blocking=True) for x in next(self.batches))
+        photo, target, delta, flow = (x.to(self.processes.device, non_blocking=True) for x in next(self.batches))
         photo = photo.contiguous(memory_format=torch.channels_last)
         critic = self.critic if self.judged else None
         with self.precision():
-            total, parts, (made, real) = self.losses(photo, target, delta, critic and critic.network)
+            total, parts, (made, real) = self.losses(photo, target, delta, flow, critic and critic.network)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

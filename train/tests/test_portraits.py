@@ -403,6 +403,15 @@ class Turned(unittest.TestCase):
             missed = np.hypot(*(source - turn.PIXELS)[32:96, 40:88].transpose(2, 0, 1))     # around eyes, nose and mouth
             self.assertLess(np.quantile(missed, .8), .15)
 
+    def test_flows_lead_to_the_turned_picture_and_back(self):
+        from styleres.networks import moved
+        source = self.head.source(15)
+        flows = torch.from_numpy(self.head.flows(15, source, 32)).float()
+        photo, turned = (torch.from_numpy(gaussian_filter(x, (3, 3, 0))).float().permute(2, 0, 1)[None] for x in (self.head.photo, self.head.seen(source)))
+        for way, start, end in ((flows[0], photo, turned), (flows[1], turned, photo)):
+            missed, still = ((x - end)[..., 64:192, 80:176].abs().mean() for x in (moved(start, way[None]), start))
+            self.assertLess(float(missed), .35 * float(still))
+
     def test_rendered_heads_are_met(self):
         from heads.quads import render_quadruple, turned
         from portraits.turn import Turn
