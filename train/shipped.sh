@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Makes the shipped model from the one before it: the same data, seeds and numbers of steps. About 35 minutes for the data
-# and 60 for training, on two processor cores. Bit for bit only on the same processor and libraries, else within the
+# and 45 for training, on two processor cores. Bit for bit only on the same processor and libraries, else within the
 # noise that docs/model.md tells. What WORK has already is kept, so a run that was cut off can go on.
 #
 # usage: cd train; MAKEHUMAN_DIR=... ./shipped.sh PHOTOS WORK
@@ -41,8 +41,14 @@ pairs=(--set model.refinements=1 --data "$data" --renders "$renders" --init "$wo
   --set 'train.stages=[[0.0,128]]' --set train.decay_from=0.3 --set train.learning_rate=1.4e-3 --set train.warmup=60
   --set loss.cycle=8.0 --set loss.motion_cycle=8.0 --set loss.motion=6.0 --set loss.carry=0.3 --set loss.contrast=2.0 --set train.gate_rate=0.3
   --set loss.perceptual=1.0 --set 'judges.perceptual="judges/perceptual-loss.safetensors"')
-run() {     # SEED
-  $python -m styleres.train "$work/seed$1.pt" $(resume "$work/seed$1.pt") "${pairs[@]}" --set "train.seed=$1" --set train.steps=1500
+run() {     # SEED: a third, then what is known of turns to the network of motion alone, then the rest
+  local file=$work/seed$1.pt
+  local settings=("${pairs[@]}" --set "train.seed=$1" --set train.steps=1000)
+  if [ ! -e "$file" ]; then
+    $python -m styleres.train "$file.first" $(resume "$file.first") "${settings[@]}" --until 352
+    $python -m styleres.motion "$file.first" "$file" --data "$data" --renders "$renders"
+  fi
+  $python -m styleres.train "$file" --resume "${settings[@]}"
 }
 run 12 &
 run 13 &

@@ -13,8 +13,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
-from styleres import average, config, data, evaluate, export, flops, grow, losses, perceptual, trunk  # noqa: E402
-from styleres.networks import StyleRes, moved  # noqa: E402
+from styleres import average, config, data, evaluate, export, flops, grow, losses, motion, perceptual, trunk  # noqa: E402
+from styleres.networks import MotionNetwork, StyleRes, moved  # noqa: E402
 from styleres.train import UNLIKE, Losses, Processes, Trainer  # noqa: E402
 
 
@@ -66,7 +66,7 @@ class DataTest(TrainingTest):
         for a, b in zip(first, second):
             np.testing.assert_array_equal(a, b)
         self.assertFalse(torch.equal(first[0], other[0]))
-        self.assertEqual([tuple(x.shape) for x in first], [(3, 3, 32, 32), (6, 3, 32, 32), (6, 4), (6, 2, 1, 1)])
+        self.assertEqual([tuple(x.shape) for x in first], [(3, 3, 32, 32), (6, 3, 32, 32), (6, 4), (6, 2, 4, 4)])
         self.assertLessEqual(float(first[0].abs().max()), 1.0)
 
     def test_favoured_labels_are_chosen_more_often(self):
@@ -120,6 +120,41 @@ class DataTest(TrainingTest):
 
 
 class RunTest(TrainingTest):
+    def test_motion_is_learned_alone(self):
+        torch.manual_seed(0)
+        network, settings = MotionNetwork(8, 8), dict(config.load(tiny.TRAIN / "config.toml")["motion"], steps=300, rate=3e-3)
+        samples = motion.Samples.__new__(motion.Samples)
+        samples.before, way = torch.rand(64, 8, 8, 8), torch.rand(64, 2, 1, 1) * 2 - 1
+        samples.after = samples.before + way.repeat(1, 4, 1, 1)
+        samples.motion, samples.known = way.expand(64, 2, 8, 8), torch.ones(64, dtype=torch.bool)
+        before, after = motion.learn(network, samples, settings)
+        self.assertGreater(before, 0.4)
+        self.assertLess(after, 0.4 * before)
+
+    def test_motion_alone_changes_and_the_run_goes_on(self):
+        self.trainer(steps=2).run(self.path("run.pt"), save_every=1e9)
+        before = torch.load(self.path("run.pt"))
+        arguments = ["motion", self.path("run.pt"), self.path("moved.pt"), "--data", self.folder, "--renders", self.folder, "--config", str(tiny.TRAIN / "config.toml")]
+        with mock.patch("sys.argv", arguments + ["--set", "motion.batches=2", "--set", "motion.steps=4"]):
+            motion.main()
+        after = torch.load(self.path("moved.pt"))
+        for weights in ("model", "ema"):
+            for name, value in before[weights].items():
+                self.assertNotEqual(torch.equal(after[weights][name], value), motion.PREFIX in name, name)
+        trainer = self.trainer(steps=8)
+        trainer.resume(self.path("moved.pt"))
+        trainer.run(self.path("run.pt"), save_every=1e9)
+        self.assertEqual(torch.load(self.path("run.pt"))["step"], 8)
+
+    def test_motion_that_nobody_knows_is_kept(self):
+        model = StyleRes(tiny.MODEL, ["age", "smile", "pose", "hair"]).eval()
+        settings = dict(config.load(tiny.TRAIN / "config.toml")["motion"], batches=2)
+        samples = motion.Samples(model, self.data, settings)
+        astray = samples.astray(model.residual_block.modify_feature_motion, slice(None)).detach()
+        self.assertTrue(0 < int(samples.known.sum()) < len(samples.known))
+        self.assertLess(float(astray[~samples.known].max()), 1e-3)          # F and F' are kept in float16
+        self.assertGreater(float(astray[samples.known].min()), 1e-2)
+
     def test_loss_falls(self):
         trainer = self.trainer(steps=60, stages=[[0.0, 16]], learning_rate=3e-3, warmup=5)
         losses = []

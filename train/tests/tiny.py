@@ -10,7 +10,7 @@ import numpy as np
 TRAIN = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TRAIN))
 from styleres import config  # noqa: E402
-from styleres.data import LABELS, VARIANTS, TrainingData, read  # noqa: E402
+from styleres.data import LABELS, VARIANTS, YAW, TrainingData, read  # noqa: E402
 
 MODEL = {
     "input": 32, "resolution": 32, "w_dim": 16, "num_ws": 8, "embed_res": 8, "noise": False, "gate_channels": 8,
@@ -77,8 +77,11 @@ def make_data(folder, side=32, people=6):
         np.savez(os.path.join(folder, f"{name}.npz"), img=pictures(people), hold=hold)
     rows = np.repeat(np.arange(people), 2)
     deltas = random.uniform(-1, 1, (len(rows), LABELS)).astype(np.float32)
+    way = np.zeros((len(rows), 2, 2, 4, 4), np.float16)         # turns move everything sideways, by the change of yaw
+    way[:, :, 0] = (deltas[:, YAW, None] * [-1, 1])[..., None, None]
     for name in VARIANTS:
-        np.savez(os.path.join(folder, name), src=rows, img=pictures(len(rows)), delta=deltas)
+        known = {"delta": deltas, "flow": way} if name == "turns.npz" else {"delta": deltas * (np.arange(LABELS) != YAW)}
+        np.savez(os.path.join(folder, name), src=rows, img=pictures(len(rows)), **known)
     for identity in range(3):
         np.savez(os.path.join(folder, f"{identity:06d}.npz"), img=pictures(4), par=random.uniform(0, 1, (4, LABELS)))
     return read_data(folder)
