@@ -80,7 +80,7 @@ class Bottleneck(nn.Module):
         self.stride = stride
         if inputs != outputs:
             self.shortcut_layer = nn.Sequential(
-                Conv(inputs, outputs, 1, stride, bias=False), batch_norm(outputs))
+                Conv(inputs, outputs, 1, bias=False), batch_norm(outputs))
         else:
             self.shortcut_layer = None
         self.res_layer = nn.Sequential(
@@ -90,11 +90,9 @@ class Bottleneck(nn.Module):
             SqueezeExcitation(outputs, hidden))
 
     def forward(self, x):
-        if self.shortcut_layer is None:
-            shortcut = x[:, :, ::self.stride, ::self.stride] if self.stride > 1 else x
-        else:
-            shortcut = self.shortcut_layer(x)
-        return self.res_layer(x) + shortcut
+        # Left to a 1 x 1 convolution of that stride, oneDNN 2.7 may write past its buffers with so few channels as the tests have.
+        shortcut = x[:, :, ::self.stride, ::self.stride] if self.stride > 1 else x
+        return self.res_layer(x) + (shortcut if self.shortcut_layer is None else self.shortcut_layer(shortcut))
 
 
 class StyleHead(nn.Module):
