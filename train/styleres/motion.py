@@ -4,7 +4,8 @@
 usage: python3 -m styleres.motion CHECKPOINT.pt OUT.pt --data DIR --renders DIR [--set motion.steps=N]
 
 Training sees few turned portraits in a step, and the network needs many. Here F and F' are made once for many portraits and edits; where
-nobody knows what goes where, the motion shall stay what it was. OUT.pt is a checkpoint of styleres.train as before, which can be resumed.
+nobody knows what goes where, the motion shall stay what it was. OUT.pt is a checkpoint of styleres.train as before, to be resumed: only
+training on makes the ways there and back cancel again.
 """
 import argparse
 import copy
