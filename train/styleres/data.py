@@ -93,6 +93,15 @@ def unpack(path):
     return arrays
 
 
+def load(data, renders):
+    """Arrays of a folder and one of renders, or of the one file that pack() wrote."""
+    if data.endswith(".npz"):
+        return unpack(data)
+    if not renders:
+        raise SystemExit("--renders is missing")
+    return read(data, renders)
+
+
 class TrainingData:
     """All training pictures in memory; `batch` is a pure function of the random generator it is given."""
 

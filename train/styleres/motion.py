@@ -14,12 +14,11 @@ import os
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from . import config as configuration
-from .data import TrainingData, read
+from .data import TrainingData, load
 from .engine import HERE
-from .networks import StyleRes
+from .networks import StyleRes, known_motion
 
 PREFIX = "modify_feature_motion"
 
@@ -40,8 +39,7 @@ class Samples:
         before = model.synthesis.low(w_plus)[0].repeat_interleave(targets, 0)
         after = model.synthesis.low(model.edit(w_plus.repeat_interleave(targets, 0), delta))[0]
         motion = model.motion(before, after)
-        known = ~flow.isnan().flatten(1).any(1)
-        way = F.interpolate(flow.nan_to_num(), motion.shape[2:], mode="bilinear", align_corners=False) * (motion.shape[2] / flow.shape[2])
+        way, known = known_motion(flow, motion.shape[2])
         return before.half(), after.half(), torch.where(known[:, None, None, None], way, motion), known
 
     def astray(self, network, rows):
@@ -72,8 +70,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("out")
-    parser.add_argument("--data", required=True, help="folder with real128.npz, turns.npz, smiles.npz, age.npz")
-    parser.add_argument("--renders", required=True, help="folder of rendered identities (*.npz)")
+    parser.add_argument("--data", required=True, help="as of styleres.train")
+    parser.add_argument("--renders", help="as of styleres.train")
     parser.add_argument("--config", default=os.path.join(HERE, "config.toml"))
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="overrides a setting")
     options = parser.parse_args()
@@ -83,7 +81,7 @@ def main():
     model = StyleRes(state["config"]["model"], list(state["config"]["edits"]))
     model.load_state_dict(state["ema"])
     model.eval()
-    data = TrainingData(read(options.data, options.renders), dict(config["train"], mix={"portrait": 8}, targets=6, favour=settings["favour"]))
+    data = TrainingData(load(options.data, options.renders), dict(config["train"], mix={"portrait": 8}, targets=6, favour=settings["favour"]))
     samples = Samples(model, data, settings)
     network = copy.deepcopy(model.residual_block.modify_feature_motion)
     before, after = learn(network, samples, settings)

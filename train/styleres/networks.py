@@ -346,6 +346,14 @@ def moved(pictures, motion, mode="bilinear"):
     return F.grid_sample(pictures.to(exact), grid.permute(0, 2, 3, 1), mode, "border", align_corners=False).to(pictures.dtype)
 
 
+def known_motion(flow, cells):
+    """N x 2 x c x c (in c-ths of the side; NaN where nobody knows) -> the same for cells x cells, in their unit, 0 where nobody knows;
+    N bool: whether somebody does."""
+    known = ~flow.isnan().flatten(1).any(1)
+    way = F.interpolate(flow.nan_to_num(), (cells, cells), mode="bilinear", align_corners=False)
+    return way * (known[:, None, None, None] * (cells / flow.shape[2])), known
+
+
 class CarryNetwork(nn.Module):
     """Where the picture of an edit is better had by moving the inversion's own: from G's features and picture at half the resolution,
     the inversion's picture of that side, moved, and the motion, to a share (one channel, 0..1)."""

@@ -25,12 +25,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from . import config as configuration
 from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
-from .data import SHAPE, SMILE, TrainingData, read, unpack
+from .data import SHAPE, SMILE, TrainingData, load
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
 from .losses import contrast_loss, face_weights, picture_loss
-from .networks import StyleRes, moved, shrink
+from .networks import StyleRes, known_motion, moved, shrink
 from .objectives import load_judge
 from .paths import Paths
 
@@ -101,9 +101,8 @@ class Losses(nn.Module):
     def motion_loss(self, carried, target, motion, delta, flow):
         """N: things must move as they are known to; else the photo itself, moved, must look like the target, if the edit is one of
         shape; else nothing must move."""
-        known = ~flow.isnan().flatten(1).any(1)
-        flow = F.interpolate(flow.nan_to_num(), motion.shape[2:], mode="bilinear", align_corners=False) * (motion.shape[2] / flow.shape[2])
-        astray = (motion - flow).abs().mean((1, 2, 3))
+        way, known = known_motion(flow, motion.shape[2])
+        astray = (motion - way).abs().mean((1, 2, 3))
         shape = (delta[:, SHAPE] != 0).any(1).float()
         unlike, weights = 0.0, self.weights
         for _ in range(3):
@@ -403,12 +402,9 @@ def parser():
 
 def main(arguments=None):
     options = parser().parse_args(arguments)
-    if not options.renders and not options.data.endswith(".npz"):
-        raise SystemExit("--renders is missing")
     processes = Processes()
     settings = configuration.load(options.config, options.set)
-    arrays = unpack(options.data) if options.data.endswith(".npz") else read(options.data, options.renders)
-    data = TrainingData(arrays, settings["train"])
+    data = TrainingData(load(options.data, options.renders), settings["train"])
     trainer = Trainer(settings, data, processes, options.minutes)
     if options.resume:
         trainer.resume(options.out)
