@@ -2,9 +2,9 @@
 """Pseudo age pairs: an aged and a rejuvenated version of a real portrait; and the same photo with hair of another colour.
 
 There is no photo of the same person at two ages to learn from, so one is made, within the limits of picture
-processing: shape by the young-to-old morph of the mean head, folds and wrinkles by shading, spots, greying of hair
+processing: shape by the young-to-old morph of the mean head, folds and wrinkles by shading, greying of hair
 and brows; the other way round, smoothing of the skin and darkening of grey hair. Skin and hair change separately, so that
-pairs can tell them apart.
+pairs can tell them apart. Nothing is left to chance: what cannot be told from the photo a network learns as crackle.
 """
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -20,16 +20,8 @@ def masked_blur(image, mask, sigma):
     return gaussian_filter(image * weight, sigma) / np.maximum(gaussian_filter(weight, sigma), 1e-3)
 
 
-def spots(size, height, random):
-    """Blotchy pigment of old skin, about 0..1."""
-    coarse = gaussian_filter(random.randn(size, size), 0.09 * height)
-    fine = gaussian_filter(random.randn(size, size), 0.028 * height)
-    blotch = coarse / coarse.std() * 0.5 + fine / fine.std() * 0.7
-    return np.clip(blotch - 0.8, 0, 1.5) / 1.5
-
-
-def age_skin(rgb, mask, landmarks, amount, random):
-    """Folds, spots and stronger own lines on the skin; amount 0..1."""
+def age_skin(rgb, mask, landmarks, amount):
+    """Folds and stronger own lines on the skin, which turns paler; amount 0..1."""
     size = len(rgb)
     height = masks.face_frame(landmarks)[3]
     y = np.maximum(luma(rgb), 0.02)
@@ -37,12 +29,9 @@ def age_skin(rgb, mask, landmarks, amount, random):
     log_y = np.log(y)
     own = gaussian_filter(log_y, 0.012 * height) - masked_blur(log_y, mask + 1e-3, 0.09 * height)
     own = np.clip(own, -0.25, 0.12)
-    change = wrinkles.draw(landmarks, size, random) + 0.7 * own * (1 - masks.features(landmarks, size))
+    change = wrinkles.draw(landmarks, size) + 0.7 * own * (1 - masks.features(landmarks, size))
     change = np.clip(change, -0.5, 0.16) * amount
-    texture = gaussian_filter(random.randn(size, size), 0.012 * height)
-    change = change + 0.018 * amount * texture / texture.std()
-    pigment = spots(size, height, random)[..., None] * np.array([0.07, 0.12, 0.14]) * amount
-    aged = rgb * np.exp(change)[..., None] * (1 - pigment)
+    aged = rgb * np.exp(change)[..., None]
     grey = luma(aged)[..., None]
     aged = grey + (aged - grey) * (1 - 0.12 * amount)
     return rgb + (aged - rgb) * mask[..., None]
@@ -82,11 +71,15 @@ def _recolour(rgb, mask, level, tint, amount, contrast):
     return rgb + (painted - rgb) * (mask * amount)[..., None]
 
 
-HAIR_AREA = 0.012       # of the picture; less is nothing to colour
+HAIR_AREA = 0.05        # of the picture; less is no hair, a fringe, or a mask that found a part of it only: nothing to colour.
+SOLID = 0.4             # How much of a mask is surely hair; less is the rim of a bald head, or again only a part
+DARKEST = 0.09          # luma of hair
+SOFT = 0.05             # luma over which a wish for darker or lighter hair meets what hair can be
+DARK_HAIR, LIGHT_HAIR = np.array([1.22, 0.97, 0.74]), np.array([1.22, 0.96, 0.68])     # tints
 
 
 def enough(mask):
-    return mask.sum() > HAIR_AREA * mask.size
+    return mask.sum() > HAIR_AREA * mask.size and (mask > 0.9).sum() > SOLID * (mask > 0.1).sum()
 
 
 def hair_level(rgb, mask):
@@ -106,17 +99,13 @@ def grey_hair(rgb, mask, brow_mask, amount, skin_level):
     return rgb + (pale - rgb) * (brow_mask * 0.6 * amount)[..., None]
 
 
-DARK_HAIR = np.array([[1.22, 0.97, 0.74], [1.32, 0.94, 0.64], [1.12, 0.98, 0.84]])
-LIGHT_HAIR = np.array([[1.22, 0.97, 0.66], [1.17, 0.97, 0.80], [1.28, 0.94, 0.62]])
-
-
-def darken_hair(rgb, mask, brow_mask, amount, random):
+def darken_hair(rgb, mask, brow_mask, amount):
     """Grey or white hair gets a dark pigment back; hair that has its colour only deepens a little."""
     if enough(mask):
         level, saturation = hair_level(rgb, mask)
         greyness = np.clip((0.38 - saturation) / 0.2, 0, 1) * np.clip((level - 0.22) / 0.15, 0, 1)
-        target = (0.15 + 0.11 * random.rand()) * greyness + level * 0.88 * (1 - greyness)
-        tint = DARK_HAIR[random.randint(len(DARK_HAIR))] * greyness + (1 - greyness)
+        target = 0.2 * greyness + level * 0.88 * (1 - greyness)
+        tint = DARK_HAIR * greyness + (1 - greyness)
         if greyness > 0.15:
             rgb = _recolour(rgb, mask, target, tint, amount * greyness, 0.8)
     dark = rgb * np.array([0.62, 0.57, 0.52])
@@ -130,6 +119,13 @@ def colour_hair(rgb, mask, brow_mask, target, tint):
     return painted + (brows - painted) * (brow_mask * 0.5)[..., None]
 
 
+def as_hair_can_be(wish, level, lightest):
+    """The luma that hair of this level gets for a wish: between DARKEST and lightest, as far as it was not beyond them before."""
+    if wish < level:
+        return min(level, DARKEST + SOFT * np.log1p(np.exp((wish - DARKEST) / SOFT)))
+    return max(level, lightest - SOFT * np.log1p(np.exp((lightest - wish) / SOFT)))
+
+
 class Portrait:
     """A photo with its masks, ready to be made older or younger, or given other hair, several times."""
 
@@ -138,39 +134,30 @@ class Portrait:
         self.rgb = rgb
         self.landmarks = landmarks
         self.hair = masks.hair(rgb, landmarks)
+        self.has_hair = enough(self.hair)
         self.skin = masks.skin(rgb, landmarks) * (1 - self.hair)
         self.skin_level = float((luma(rgb) * self.skin).sum() / (self.skin.sum() + 1e-6))
         self.brows = masks.brows(rgb, landmarks) * (1 - self.hair)
 
-    def older(self, amount, random, grey=True):
+    def older(self, amount, grey=True):
         """amount 0..1. Colour only: the shape is the caller's (fields.py)."""
-        aged = age_skin(self.rgb, self.skin, self.landmarks, amount, random)
-        if grey:
-            aged = grey_hair(aged, self.hair, self.brows, amount * (0.75 + 0.25 * random.rand()), self.skin_level)
-        return np.clip(aged, 0, 1)
+        aged = age_skin(self.rgb, self.skin, self.landmarks, amount)
+        return np.clip(grey_hair(aged, self.hair, self.brows, amount, self.skin_level) if grey else aged, 0, 1)
 
-    def younger(self, amount, random, dark=True):
+    def younger(self, amount, dark=True):
         """amount 0..1. Colour only."""
         young = rejuvenate_skin(self.rgb, self.skin, self.landmarks, amount)
-        if dark:
-            young = darken_hair(young, self.hair, self.brows, amount * (0.9 + 0.1 * random.rand()), random)
-        return np.clip(young, 0, 1)
+        return np.clip(darken_hair(young, self.hair, self.brows, amount) if dark else young, 0, 1)
 
-    def other_hair(self, lighter, random):
-        """The same photo with clearly lighter or darker hair, None if it has no hair or has such hair already."""
-        if not enough(self.hair):
-            return None
+    def other_hair(self, wish):
+        """The same photo with hair lighter by `wish` (mean luma; darker below 0) as far as hair can be that. Only if it has_hair."""
         level, _ = hair_level(self.rgb, self.hair)
-        lightest = min(0.72, 1.05 * self.skin_level + 0.02)
-        target = level + (0.5 + 0.5 * random.rand()) * (lightest - level) if lighter else level * (0.3 + 0.35 * random.rand())
-        target = max(target, 0.07)
-        if abs(target - level) < 0.08:
-            return None
-        tints = LIGHT_HAIR if target > 0.4 else DARK_HAIR
-        return np.clip(colour_hair(self.rgb, self.hair, self.brows, target, tints[random.randint(len(tints))]), 0, 1)
+        target = as_hair_can_be(level + wish, level, min(0.72, 1.05 * self.skin_level + 0.02))
+        tint = LIGHT_HAIR if target > 0.4 else DARK_HAIR
+        return np.clip(colour_hair(self.rgb, self.hair, self.brows, target, tint), 0, 1)
 
     def lightness(self, edited):
         """How much lighter the hair of an edited version is: mean luma, 0 where there is next to no hair."""
-        if not enough(self.hair):
+        if not self.has_hair:
             return 0.0
         return hair_level(edited, self.hair)[0] - hair_level(self.rgb, self.hair)[0]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mouths of other portraits: what a warp cannot show, lips that close over teeth and teeth behind lips, is taken from a photo of
-somebody alike and put into this one.
+"""Mouths of other portraits: what a warp cannot show, the teeth behind closed lips, is taken from a photo of somebody alike and put into
+this one.
 
 The other's mouth keeps its shape and is fitted to this face by nose, eyes and jaw; it is cloned by its gradients (Perez et al.,
 "Poisson image editing", 2003), so that it takes on this skin.
@@ -20,8 +20,7 @@ OUTER_LIPS = slice(48, 60)
 STABLE = list(range(27, 48)) + list(range(0, 5)) + list(range(12, 17))      # hardly moved by a smile: nose, eyes, jaw near the ears
 FITTED = list(range(17)) + list(range(27, 60))      # places that the warp between two faces meets
 INSIDE = .86            # of the way from the mouth to the jaw: what is replaced
-CLOSED = (.6, .15)      # a closed mouth: at most this smile and this share of teeth,
-BROAD = (.85, .2)       # and a broad smile: at least
+BROAD = (.85, .2)       # a broad smile: at least this smile and this share of teeth
 TRIED = 8               # donors that are tried, nearest first by describe(),
 FOREIGN = .1            # and how foreign one may look at most (put)
 LIPS = .3               # weight of the lips' colour in that
@@ -144,13 +143,12 @@ class Mouths:
         self.photos, self.landmarks, self.labels = photos, landmarks, labels
         told = {row: describe(photos[row] / 255., landmarks[row].astype(float), labels[row]) for row in rows}
         self.descriptions = {row: description for row, (description, _) in told.items()}
-        self.closed = [row for row, (_, teeth) in told.items() if labels[row][1] <= CLOSED[0] and teeth <= CLOSED[1]]
         self.broad = [row for row, (_, teeth) in told.items() if labels[row][1] >= BROAD[0] and teeth >= BROAD[1]]
 
-    def alike(self, row, donors):
-        """-> [(donor, whether in the mirror)], TRIED of these donors whose descriptions are nearest."""
+    def alike(self, row):
+        """-> [(donor, whether in the mirror)], TRIED of the broad ones whose descriptions are nearest."""
         found = []
-        for donor in donors:
+        for donor in self.broad:
             if donor != row:
                 flipped = self.descriptions[donor].copy()
                 flipped[SIDED] *= -1
@@ -158,15 +156,15 @@ class Mouths:
                 found.append((min(distances), donor, distances[1] < distances[0]))
         return [(donor, flip) for _, donor, flip in sorted(found)[:TRIED]]
 
-    def best(self, row, donors, move, count):
-        """-> [(picture, landmarks of all but its mouth, smile)] with the `count` best fitting mouths of these donors, fewer if too few
-        fit. move(smile): the photo of that row (S x S x 3 float, 0..255) and its landmarks, its cheeks and eyes as they are then."""
+    def best(self, row, move, count):
+        """-> [(picture, smile)] with the `count` best fitting mouths, fewer if too few fit. move(smile): the photo of that row (S x S x 3
+        float, 0..255) and its landmarks, its cheeks and eyes as they are then."""
         tried = []
-        for donor, flip in self.alike(row, donors):
+        for donor, flip in self.alike(row):
             smile = float(self.labels[donor][1])
             photo, landmarks = move(smile)
             other = self.photos[donor] / 255., self.landmarks[donor].astype(float)
             picture, foreign = put(photo / 255., landmarks, *(mirrored(*other) if flip else other))
             if foreign < FOREIGN:
-                tried.append((foreign, donor, picture * 255, landmarks, smile))
+                tried.append((foreign, donor, picture * 255, smile))
         return [found[2:] for found in sorted(tried, key=lambda found: found[:2])[:count]]

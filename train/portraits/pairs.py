@@ -2,13 +2,15 @@
 """Pseudo pairs of real portraits: the same photo with another yaw, smile, age or hair, as far as a picture can be bent and
 painted.
 
-A mouth that closes or bares its teeth is another portrait's (mouths.py); warps change smiles only as far as lips stay as they are.
+Lips close over their own teeth (lips.py); teeth that nobody has seen are another portrait's (mouths.py); warps change smiles only as far as
+lips stay as they are.
 """
 import functools
 
 import numpy as np
 from PIL import Image
 
+from . import lips
 from .age import Portrait
 from .fields import Fields, nearest
 from .mouths import Mouths
@@ -19,11 +21,13 @@ CELLS = 32                              # where things move is told for so many 
 YAWS = list(range(-16, 17, 4))          # degrees; photos are taken to have one of these
 SMILES = [0, .25, .5, .75, 1., 1.25, 1.5]
 OPEN, CLOSED = 3, 2                     # numbers into SMILES: from where teeth show, up to where they do not
-MOUTHS = 2                              # of closed ones and as many of broad smiles,
+MOUTHS = 2                              # of broad smiles,
 LEAST = .15                             # unless they are no more of a change than this
+CLOSING = ((.25, .5, 0), (.5, 1, 0), (1, 1, .75))       # of so much less of a smile: this share of the opening, and a warp by so much of it
 MEAN_AGE = .5
 FULL_AGE = .8                           # label difference of the strongest ageing
 HAIR = 1.3                              # label difference of a change of the hair's luma by 1 (heads.labels.hair_lightness)
+WISHES = .1, .4                         # changes of the hair's luma; what hair cannot be is asked for, too, and not given
 MOUTH = .2                              # how much wider a smile of 1 makes the mouth, beyond the mean head's
 TURNS = ((-27, -16), (-16, -8), (8, 16), (16, 27))      # degrees, one of each
 
@@ -58,8 +62,8 @@ def warped_smiles(smile):
 
 
 def smile_pairs(row, photo, landmarks, labels, mouths, fields):
-    """-> [(picture of side SIDE, label change)] of the photo of that row among the mouths'. Warps; then, unless it has such a mouth
-    itself, closed ones and broad smiles of others, the first closed one also without any smile. Landmarks in pixels of the photo."""
+    """-> [(picture of side SIDE, label change)] of the photo of that row among the mouths'. Teeth that are clearly seen are closed over;
+    who shows none is given broad smiles of others. Else warps. Landmarks in pixels of the photo."""
     yaw, own, photo = int(nearest(YAWS, labels[2] * 30)), float(labels[1]), photo.astype(np.float32)
     smile = number_of(np.clip(own, 0, 1))       # photos are taken to have no more
     states = [(yaw, amount, MEAN_AGE) for amount in SMILES]
@@ -69,16 +73,20 @@ def smile_pairs(row, photo, landmarks, labels, mouths, fields):
         state = states[number]
         return fields.warp(photo, landmarks, states[smile], state), landmarks + fields.shift(states[smile], state)
 
-    result = []
+    opening, result = lips.opening(photo / 255, landmarks), []
     for other in warped_smiles(smile):
         change = SMILES[other] - SMILES[smile]
-        result.append((fields.warp(photo, landmarks, states[smile], states[other], 1 + MOUTH * change), change))
-    for donors in (mouths.closed, mouths.broad):
-        found = [] if row in donors else mouths.best(row, donors, lambda amount: smiling(number_of(amount)), MOUTHS)
-        result += [(picture, amount - own) for picture, _, amount in found]
-        if found and donors is mouths.closed:
-            picture, points, amount = found[0]
-            result.append((fields.warp(picture, points, states[number_of(amount)], states[0]), -own))
+        if opening is None or change > 0:
+            result.append((fields.warp(photo, landmarks, states[smile], states[other], 1 + MOUTH * change), change))
+    if opening is None:
+        found = [] if row in mouths.broad else mouths.best(row, lambda amount: smiling(number_of(amount)), MOUTHS)
+        result += [(picture, amount - own) for picture, amount in found]
+    else:
+        for change, share, warp in CLOSING:
+            picture = lips.closed(photo / 255, landmarks, opening, share) * 255
+            if warp:
+                picture = fields.warp(picture, landmarks, (yaw, 1., MEAN_AGE), (yaw, 1. - warp, MEAN_AGE), 1 - MOUTH * warp)
+            result.append((picture, -change))
     return [(reduced(picture, SIDE), (0, change, 0, 0)) for picture, change in result if abs(change) >= LEAST]
 
 
@@ -92,14 +100,13 @@ def age_pairs(photo, landmarks, labels, fields, random):
         hair_too = random.permutation(2)
         for amount, hair in zip((1., .35 + .3 * random.rand()), hair_too):
             amount = round(amount * 5) / 5      # few states of the mean head
-            edited = portrait.older(amount, random, hair) if sign > 0 else portrait.younger(amount, random, hair)
+            edited = portrait.older(amount, hair) if sign > 0 else portrait.younger(amount, hair)
             ages = (.4, round(.4 + .6 * amount, 2)) if sign > 0 else (.7, round(.7 - .6 * amount, 2))
             warped = fields.warp(edited * 255, landmarks, (yaw, smile, ages[0]), (yaw, smile, ages[1]))
             result.append((to_u8(warped), (FULL_AGE * sign * amount, 0, 0, HAIR * portrait.lightness(edited))))
-    for lighter in (True, False):
-        edited = portrait.other_hair(lighter, random)
-        if edited is not None:
-            result.append((to_u8(edited * 255), (0, 0, 0, HAIR * portrait.lightness(edited))))
+    for sign in (1, -1) if portrait.has_hair else ():
+        wish = sign * random.uniform(*WISHES)
+        result.append((to_u8(portrait.other_hair(wish) * 255), (0, 0, 0, HAIR * wish)))
     return result
 
 

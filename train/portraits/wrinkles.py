@@ -2,8 +2,8 @@
 """Wrinkles and folds drawn along curves that hang on the 68 landmarks.
 
 `draw()` returns the change of log luminance of the skin: a fine dark groove with a broader bright roll on its
-bulging side, as soft frontal light shows a fold. Amounts and shapes vary with a random generator so that no two
-faces get the same set.
+bulging side, as soft frontal light shows a fold. Every face gets the same set, the same on both sides: where another wrinkle
+would be as likely a network learns neither.
 """
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -58,7 +58,7 @@ def _side(landmarks, side):
     return {name: take(index) for name, index in pick.items()}
 
 
-def _folds(grooves, landmarks, random):
+def _folds(grooves, landmarks):
     """Nasolabial folds, marionette lines, bags under the eyes, crow's feet."""
     _, right, down, height = face_frame(landmarks)
     for side in (-1, 1):
@@ -66,53 +66,53 @@ def _folds(grooves, landmarks, random):
         out = right * side
         start = p["wing"] + out * 0.06 * height - down * 0.12 * height
         end = p["mouth"] + out * 0.17 * height + down * 0.12 * height
-        bend = (start + end) / 2 + out * (0.10 + 0.05 * random.rand()) * height - down * 0.04 * height
-        grooves.add(bezier([start, bend, end]), 0.22 + 0.10 * random.rand(), out, 1.9)
+        bend = (start + end) / 2 + out * 0.125 * height - down * 0.04 * height
+        grooves.add(bezier([start, bend, end]), 0.27, out, 1.9)
         grooves.add(bezier([start, bend, end]), 0.16, out, 1.0)
 
         corner = p["mouth"] + out * 0.06 * height + down * 0.05 * height
-        chin = p["mouth"] + out * 0.13 * height + down * (0.34 + 0.1 * random.rand()) * height
-        grooves.add(bezier([corner, (corner + chin) / 2 - out * 0.01 * height, chin]), 0.13 + 0.13 * random.rand(), out, 1.3)
+        chin = p["mouth"] + out * 0.13 * height + down * 0.39 * height
+        grooves.add(bezier([corner, (corner + chin) / 2 - out * 0.01 * height, chin]), 0.2, out, 1.3)
 
         lid = p["lid"].mean(0)
         for drop, depth, width in ((0.16, 0.13, 1.1), (0.25, 0.15, 1.8)):
             a = p["inner"] + down * 0.07 * height - out * 0.02 * height
             c = p["outer"] + down * (drop * 0.75) * height
             b = lid + down * (drop * 1.65) * height
-            grooves.add(bezier([a, b, c]), depth * (0.7 + 0.6 * random.rand()), -down, width, 0.35)
+            grooves.add(bezier([a, b, c]), depth, -down, width, 0.35)
 
         for k in range(4):
-            angle = -0.55 + 0.42 * k + 0.12 * random.randn()
+            angle = -0.55 + 0.42 * k
             ray = out * np.cos(angle) + down * np.sin(angle)
-            a = p["outer"] + ray * (0.10 + 0.04 * random.rand()) * height
-            b = a + ray * (0.14 + 0.10 * random.rand()) * height
-            grooves.add(bezier([a, (a + b) / 2 + down * 0.015 * height, b]), 0.12 + 0.08 * random.rand(), down, 0.8)
+            a = p["outer"] + ray * 0.12 * height
+            b = a + ray * 0.19 * height
+            grooves.add(bezier([a, (a + b) / 2 + down * 0.015 * height, b]), 0.16, down, 0.8)
 
 
-def _forehead(grooves, landmarks, random):
+def _forehead(grooves, landmarks):
     """Lines across the forehead and two between the brows."""
     _, right, down, height = face_frame(landmarks)
     left, mid, end = landmarks[18], (landmarks[21] + landmarks[22]) / 2, landmarks[25]
-    for k in range(random.randint(3, 5)):
-        rise = -down * (0.20 + 0.19 * k + 0.02 * random.randn()) * height
-        inset = 0.06 + 0.05 * k
-        a = left + rise + (end - left) * (inset + 0.05 * random.rand())
-        c = end + rise - (end - left) * (inset + 0.05 * random.rand())
+    for k in range(4):
+        rise = -down * (0.20 + 0.19 * k) * height
+        inset = 0.085 + 0.05 * k
+        a = left + rise + (end - left) * inset
+        c = end + rise - (end - left) * inset
         m = (a + c) / 2
-        wave = down * 0.05 * height
-        curve = bezier([a, a * 0.6 + m * 0.4 - wave * (1 + random.rand()), c * 0.6 + m * 0.4 - wave * (1 + random.rand()), c])
-        curve = curve + np.outer(np.sin(np.linspace(0, 9, len(curve)) + 6 * random.rand()), down) * 0.012 * height
-        grooves.add(curve, 0.13 + 0.09 * random.rand(), down, 1.1, 0.3)
+        wave = down * 0.075 * height
+        curve = bezier([a, a * 0.6 + m * 0.4 - wave, c * 0.6 + m * 0.4 - wave, c])
+        curve = curve + np.outer(np.cos(np.linspace(-4.5, 4.5, len(curve))), down) * 0.012 * height
+        grooves.add(curve, 0.175, down, 1.1, 0.3)
     for side in (-1, 1):
         a = mid + right * side * 0.075 * height + down * 0.05 * height
-        b = a - down * (0.20 + 0.06 * random.rand()) * height + right * side * 0.02 * height
-        grooves.add(bezier([a, (a + b) / 2 + right * side * 0.012 * height, b]), 0.10 + 0.10 * random.rand(), right * side, 0.9)
+        b = a - down * 0.23 * height + right * side * 0.02 * height
+        grooves.add(bezier([a, (a + b) / 2 + right * side * 0.012 * height, b]), 0.15, right * side, 0.9)
 
 
-def draw(landmarks, size, random):
+def draw(landmarks, size):
     """Log-luminance change of full ageing for a face with these landmarks, size x size."""
     height = face_frame(landmarks)[3]
     grooves = Grooves(size, 0.019 * height)
-    _folds(grooves, landmarks, random)
-    _forehead(grooves, landmarks, random)
+    _folds(grooves, landmarks)
+    _forehead(grooves, landmarks)
     return grooves.change

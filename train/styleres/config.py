@@ -16,7 +16,10 @@ def load(path, overrides=()):
         section, dot, key = name.partition(".")
         if not separator or not dot or section not in config or key not in config[section]:
             raise SystemExit(f"--set {text}: no such setting in {path}")
-        config[section][key] = tomllib.loads(f"value = {value}")["value"]
+        try:
+            config[section][key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            raise SystemExit(f"--set {text}: {value} is no TOML value (a string needs quotes within the shell's)") from None
     check_model(config["model"])
     return config
 

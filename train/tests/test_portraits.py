@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "train"))
 from heads import assets  # noqa: E402
-from portraits import align, landmarks, masks, wrinkles  # noqa: E402
+from portraits import align, landmarks, lips, masks, wrinkles  # noqa: E402
 from portraits.age import Portrait, hair_level, rejuvenate_skin  # noqa: E402
 
 NEEDS_PACK = unittest.skipUnless(assets.is_available(), f"no MakeHuman pack at {assets.pack_folder()}")
@@ -178,7 +178,7 @@ class Masks(unittest.TestCase):
 
 class Ageing(unittest.TestCase):
     def test_wrinkles_lie_where_faces_fold(self):
-        change = wrinkles.draw(face_points(), SIZE, np.random.RandomState(0))
+        change = wrinkles.draw(face_points(), SIZE)
         self.assertLess(change.min(), -.1)
         self.assertLess(change[80:100, 38:52].min(), -.08)      # beside the mouth
         self.assertLess(change[25:44, 50:78].min(), -.05)       # forehead
@@ -189,7 +189,7 @@ class Ageing(unittest.TestCase):
             rgb, points = drawn_portrait(hair=hair)
             portrait = Portrait(rgb, points)
             level = hair_level(rgb, portrait.hair)[0]
-            edited = getattr(portrait, expected)(1., np.random.RandomState(0))
+            edited = getattr(portrait, expected)(1.)
             change = hair_level(edited, portrait.hair)[0] - level
             self.assertGreater(change * (1 if expected == "older" else -1), .15)
             np.testing.assert_allclose(edited[100:, :8], rgb[100:, :8], atol=.02)       # backdrop untouched
@@ -198,27 +198,43 @@ class Ageing(unittest.TestCase):
         rgb, points = drawn_portrait(hair=(.15, .10, .07))
         portrait = Portrait(rgb, points)
         self.assertEqual(portrait.lightness(rgb), 0)
-        for edited in (portrait.older(1., np.random.RandomState(0), grey=False), portrait.younger(1., np.random.RandomState(0), dark=False)):
+        for edited in (portrait.older(1., grey=False), portrait.younger(1., dark=False)):
             self.assertLess(abs(portrait.lightness(edited)), .02)
             self.assertGreater(np.abs(edited - rgb).max(), .05)
-        lighter = portrait.other_hair(True, np.random.RandomState(0))
+        lighter = portrait.other_hair(.3)
         self.assertGreater(portrait.lightness(lighter), .2)
         np.testing.assert_allclose(lighter[portrait.skin > .9], rgb[portrait.skin > .9], atol=.02)
-        self.assertIsNone(portrait.other_hair(False, np.random.RandomState(0)))     # it is dark already
+
+    def test_hair_is_as_dark_and_light_as_hair_can_be(self):
+        portrait = Portrait(*drawn_portrait(hair=(.45, .35, .28)))
+        changes = [portrait.lightness(portrait.other_hair(wish)) for wish in (-.6, -.4, -.1, .1, .4, .6)]
+        self.assertEqual(changes, sorted(changes))
+        np.testing.assert_allclose(changes[2:4], [-.1, .1], atol=.03)                   # a small wish is met
+        self.assertLess(changes[1] - changes[0], .03)                                   # a wish for black is not,
+        self.assertGreater(hair_level(portrait.other_hair(-.6), portrait.hair)[0], .06)
+        self.assertLess(changes[5] - changes[4], .03)                                   # nor one for more than the light gives
+        dark = Portrait(*drawn_portrait(hair=(.12, .09, .07)))
+        self.assertLess(abs(dark.lightness(dark.other_hair(-.4))), .03)
+
+    def test_rims_and_fringes_are_no_hair_to_colour(self):
+        portrait = Portrait(*drawn_portrait(hair=(.80, .60, .50)))
+        self.assertFalse(portrait.has_hair)
+        away_from_brows = portrait.brows < 1e-3
+        np.testing.assert_allclose(portrait.older(1.)[away_from_brows], portrait.older(1., grey=False)[away_from_brows], atol=1e-3)
 
     def test_skin_gets_rougher_and_smoother(self):
         rgb, points = drawn_portrait()
         portrait = Portrait(rgb, points)
         forehead = np.s_[32:43, 50:78]
         rough = lambda image: masks.luma(image)[forehead].std()
-        self.assertGreater(rough(portrait.older(1., np.random.RandomState(0))), rough(rgb))
+        self.assertGreater(rough(portrait.older(1.)), rough(rgb))
         young = rejuvenate_skin(rgb, portrait.skin, points, 1.)
         self.assertLess(rough(young), .7 * rough(rgb))
         np.testing.assert_allclose(young[portrait.skin > .9].mean(0), rgb[portrait.skin > .9].mean(0), atol=.04)    # no cast
 
     def test_amount_zero_changes_nothing(self):
         rgb, points = drawn_portrait()
-        np.testing.assert_allclose(Portrait(rgb, points).younger(0., np.random.RandomState(0)), rgb, atol=1e-6)
+        np.testing.assert_allclose(Portrait(rgb, points).younger(0.), rgb, atol=1e-6)
 
 
 @NEEDS_PACK
@@ -315,12 +331,47 @@ class MouthsOfOthers(unittest.TestCase):
         photos = (np.stack(photos) * 255).astype(np.uint8)
         landmarks = np.stack([self.points, self.wide, self.wide, self.wide, self.points])
         mouths = Mouths(photos, landmarks, np.array([[.5, .3, 0], [.5, .9, 0], [.5, .95, 0], [.5, 1., 0], [.5, .4, 0]]), [0, 1, 2, 3])
-        self.assertEqual((mouths.closed, mouths.broad), ([0], [1, 2, 3]))                   # 4 is not to be used
+        self.assertEqual(mouths.broad, [1, 2, 3])                                           # 4 is not to be used
         asked = []
-        found = mouths.best(0, mouths.broad, lambda smile: (asked.append(smile), (photos[0].astype(np.float32), self.points))[1], 2)
+        found = mouths.best(0, lambda smile: (asked.append(smile), (photos[0].astype(np.float32), self.points))[1], 2)
         self.assertEqual(sorted(asked), [.9, .95, 1.])
-        self.assertEqual([round(smile, 3) for _, _, smile in found], [.95, .9])              # a moustache is worse
-        self.assertEqual(mouths.best(0, mouths.closed, None, 2), [])                         # nobody lends himself his own
+        self.assertEqual([round(smile, 3) for _, smile in found], [.95, .9])              # a moustache is worse
+        self.assertNotIn(1, [donor for donor, _ in mouths.alike(1)])                         # nobody lends himself his own
+
+
+class Lips(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.points = face_points()
+        cls.points[48:] += (cls.points[48:] - [64, 95]) * [.3, .5]
+        cls.skin = drawn_portrait()[0]
+        cls.open = with_mouth(cls.skin, cls.points, open=True)
+
+    def teeth(self, photo):
+        return int((masks.luma(photo)[86:106, 44:85] > .75).sum())
+
+    def test_opening_is_where_the_teeth_are(self):
+        lens = lips.opening(self.open, self.points)
+        middle, across, down = lips.frame(self.points)
+        upper, lower, _ = lips.edges(lens, np.zeros(1))
+        rows = np.nonzero(masks.luma(self.open)[86:106, 64] > .75)[0] + 86
+        np.testing.assert_allclose([middle[1] + upper[0] * down[1], middle[1] + lower[0] * down[1]], [rows[0], rows[-1] + 1], atol=1.2)
+
+    def test_closes_over_the_teeth_and_keeps_the_rest(self):
+        lens = lips.opening(self.open, self.points)
+        half, whole = (lips.closed(self.open, self.points, lens, amount) for amount in (.5, 1))
+        self.assertGreater(self.teeth(self.open), 60)
+        self.assertLess(self.teeth(half), .7 * self.teeth(self.open))
+        self.assertEqual(self.teeth(whole), 0)
+        for row in (94, 99):
+            self.assertLess(whole[row, 64, 1], .5)                                          # lips meet where teeth were
+        np.testing.assert_array_equal(lips.closed(self.open, self.points, lens, 0.), self.open)
+        changed = np.abs(whole - self.open).max(-1) > .04
+        self.assertFalse(changed[:78].any() or changed[:, :36].any() or changed[:, 92:].any() or changed[116:].any())
+
+    def test_what_is_not_clear_is_left_alone(self):
+        for photo in (self.skin, with_mouth(self.skin, self.points), with_mouth(self.skin, self.points, moustache=True)):
+            self.assertIsNone(lips.opening(photo, self.points))
 
 
 class Smiles(unittest.TestCase):

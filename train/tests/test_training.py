@@ -115,6 +115,8 @@ class DataTest(TrainingTest):
     def test_missing_settings_are_refused(self):
         with self.assertRaises(SystemExit):
             config.load(tiny.TRAIN / "config.toml", ["train.no_such_key=1"])
+        with self.assertRaisesRegex(SystemExit, "no TOML value"):
+            config.load(tiny.TRAIN / "config.toml", ["train.steps=many"])
         with self.assertRaises(ValueError):
             config.check_model(dict(tiny.MODEL, num_ws=10))
 
