@@ -24,6 +24,7 @@ from .measures import between, frechet, mouth_widening, ms_ssim, psnr, separatio
 from .networks import upsample_rgb
 
 VALUES = (-5.0, -2.5, 2.5, 5.0)
+UNDONE = (-2.5, -1.0, 1.0, 2.5)     # of the cycle test
 JUDGES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "judges")
 LIKE = 0.6      # identity similarity that an edit should keep
 
@@ -82,7 +83,7 @@ def render_all(model, pictures, stop=None, use_residual=True):
     """-> {"w_only", "inversion", (edit, value): ...}, each uint8 N x H x W x 3; edits with or without residual features."""
     zero = setting(model, None, 0.0)
     requests = {"w_only": (zero, False), "inversion": (zero, True)}
-    requests.update({(name, value): (setting(model, name, value), use_residual) for name in model.edits for value in VALUES})
+    requests.update({(name, value): (setting(model, name, value), use_residual) for name in model.edits for value in sorted({*VALUES, *UNDONE})})
     return in_batches(model, pictures, stop, requests)
 
 
@@ -246,10 +247,10 @@ def pair_separations(panel, folder):
 
 
 def cycles(model, results, originals, stop, use_residual):
-    """Edit, invert the result anew, undo: median loss of PSNR against plain inversion in dB, per slider, at +-2.5."""
+    """Edit, invert the result anew, undo: median loss of PSNR against plain inversion in dB, per slider."""
     plain = psnr(results["inversion" if use_residual else "w_only"], originals)
     return {name: {f"{value:+g}": round(float(np.median(
-        plain - psnr(undone(model, results, name, value, stop, use_residual), originals))), 2) for value in (-2.5, 2.5)}
+        plain - psnr(undone(model, results, name, value, stop, use_residual), originals))), 2) for value in UNDONE}
         for name in model.edits}
 
 

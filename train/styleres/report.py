@@ -32,7 +32,7 @@ def editing(scores):
                      f"{kept['safe_low']} / {kept['safe_high']}", f"{strongest[0]} {strongest[1]}",
                      " / ".join(str(x) for x in cycle.values())])
     return table(["slider", "reading at -5 / 5", "landmark network's", "in order", "identity at -5 / 5", "at the safe ends",
-                  "strongest side effect (share)", "cycle loss at -2.5 / 2.5 (dB)"], rows)
+                  "strongest side effect (share)", "cycle loss at -2.5 / -1 / 1 / 2.5 (dB)"], rows)
 
 
 def markdown(all_scores):

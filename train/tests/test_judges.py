@@ -194,7 +194,7 @@ class EvaluationTest(JudgeTest):
         self.assertEqual({**one, "file": ""}, {**two, "file": ""})
         self.assertEqual(one["people"], 3)
         self.assertEqual(set(one["side_effects"]["age"]), {"pose"})
-        self.assertEqual(set(one["cycle_loss_db"]["pose"]), {"-2.5", "+2.5"})
+        self.assertEqual(set(one["cycle_loss_db"]["pose"]), {"-2.5", "-1", "+1", "+2.5"})
         self.assertEqual(set(one["frechet_own_features"]), {"photos", "w_only", "inversion", "edits", "edits_w_only"})
         self.assertIn("one.safetensors", printed.getvalue())
         self.assertTrue(os.path.exists(self.path("out/sheet-1.png")))
