@@ -114,6 +114,9 @@ class TrainingData:
         for row, picture, delta, flow in zip(arrays["source"], arrays["variants"], arrays["delta"], arrays["flow_row"]):
             self.variants[row].append((picture, delta))
             self.flow_rows[row].append(flow)
+        self.turned = settings["turned"]
+        self.known = np.nonzero(arrays["flow_row"] >= 0)[0]
+        self.source, self.delta, self.flow_row, self.pictures = arrays["source"], arrays["delta"], arrays["flow_row"], arrays["variants"]
         self.flow, self.unknown = arrays["flow"], np.full(arrays["flow"].shape[2:], np.nan, np.float32)
         flat = self.portraits.reshape(len(self.portraits), -1, 3) / np.float32(127.5) - 1
         self.mean, self.deviation = flat.mean(1), flat.std(1)
@@ -135,6 +138,20 @@ class TrainingData:
                 deltas += [label - labels[0] for label in labels[1:]]
                 flows += ways
         return tuple(torch.from_numpy(np.stack(x).astype(np.float32)) for x in (photos, targets, deltas, flows))
+
+    def turns(self, rng):
+        """Portraits of which only the motion is wanted -> photos M x 3 x S x S, label changes M x LABELS, where every cell of the turned
+        portrait is in the photo, M x 2 x c x c; or the way back. M: train.turned, 0 without known turns."""
+        photos, deltas, flows = [], [], []
+        for number in rng.choice(self.known, self.turned) if len(self.known) else ():
+            back = rng.integers(2)
+            picture = self.pictures[number] if back else self.portraits[self.source[number]]
+            way = self.flow[self.flow_row[number], back]
+            (photo,), (delta,), (way,) = augment([normalise(picture)], [self.delta[number] * (1 - 2 * back)], [way], rng)
+            photos.append(photo), deltas.append(delta), flows.append(way)
+        side, cells = self.portraits.shape[1], self.unknown.shape[-1]
+        shapes = (-1, 3, side, side), (-1, LABELS), (-1, 2, cells, cells)
+        return tuple(torch.from_numpy(np.array(x, np.float32).reshape(shape)) for x, shape in zip((photos, deltas, flows), shapes))
 
     def _choose_targets(self, rng, source, labels, favourite=None):
         """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""

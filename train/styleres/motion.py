@@ -33,12 +33,7 @@ class Samples:
     @staticmethod
     @torch.no_grad()
     def _batch(model, photo, _, delta, flow):
-        rows = model.rows_for(model.config["input"])
-        w_plus, _ = model.encode(photo, rows)
-        targets = len(delta) // len(photo)
-        before = model.synthesis.low(w_plus)[0].repeat_interleave(targets, 0)
-        after = model.synthesis.low(model.edit(w_plus.repeat_interleave(targets, 0), delta))[0]
-        motion = model.motion(before, after)
+        before, after, motion = model.motion_of(photo, delta, model.config["input"])
         way, known = known_motion(flow, motion.shape[2])
         return before.half(), after.half(), torch.where(known[:, None, None, None], way, motion), known
 

@@ -46,10 +46,10 @@ class Losses(nn.Module):
         self.model, self.loss, self.side, self.perceptual = model, loss, side, perceptual
         self.register_buffer("weights", face_weights(side), persistent=False)
 
-    def forward(self, photo, target, delta, flow, critic=None):
+    def forward(self, photo, target, delta, flow, turned=None, critic=None):
         """photo: N x 3 x input x input; target: N K x 3 x input x input; delta: N K x edits, zero where target = photo;
-        flow: N K x 2 x c x c, where every cell of the target is in the photo (c-ths of the side; NaN: nobody knows); critic: the
-        network that the pictures must please.
+        flow: N K x 2 x c x c, where every cell of the target is in the photo (c-ths of the side; NaN: nobody knows); turned: further
+        photos, edits and flows of which only the motion is wanted; critic: the network that the pictures must please.
         -> loss, {term: value}, (the last edit of every photo, what it should be)"""
         model, synthesis, side = self.model, self.model.synthesis, self.side
         targets = target.shape[0] // photo.shape[0]
@@ -77,6 +77,9 @@ class Losses(nn.Module):
             carried = moved(before, motion)
             parts["motion"] = self.motion_loss(carried, target, motion, delta, flow).mean()
             total = total + self.loss["motion"] * parts["motion"]
+            if turned and len(turned[0]):
+                parts["turned"] = self.astray(*turned)
+                total = total + self.loss["turned"] * parts["turned"]
         if share is not None:
             parts["carry"] = self.carry_loss(share, carried.detach(), target, motion.detach()).mean()
             total = total + self.loss["carry"] * parts["carry"]
@@ -97,6 +100,11 @@ class Losses(nn.Module):
         moves = F.interpolate((motion.norm(dim=1, keepdim=True) / STILL).clamp(max=1), size, mode="bilinear", align_corners=False)
         unlike = (smooth(carried - target) / UNLIKE).clamp(max=1)
         return (moves * (1 - unlike) * (1 - share) + unlike * share).mean((1, 2, 3))
+
+    def astray(self, photo, delta, flow):
+        """By how many cells the motion of these edits is not the known one."""
+        motion = self.model.motion_of(photo, delta, self.side)[2]
+        return (motion - known_motion(flow, motion.shape[2])[0]).abs().mean()
 
     def motion_loss(self, carried, target, motion, delta, flow):
         """N: things must move as they are known to; else the photo itself, moved, must look like the target, if the edit is one of
@@ -190,13 +198,14 @@ def kind_of(name):
 
 
 class Steps(Dataset):
-    """The batch of every step, a pure function of seed, rank and step."""
+    """The batch of every step, and its further turned portraits; a pure function of seed, rank and step."""
 
     def __init__(self, data, seed, rank):
         self.data, self.seed, self.rank = data, seed, rank
 
     def __getitem__(self, step):
-        return self.data.batch(np.random.default_rng([self.seed, self.rank, step]))
+        random = np.random.default_rng([self.seed, self.rank, step])
+        return self.data.batch(random), self.data.turns(random)
 
 
 class Trainer:
@@ -317,11 +326,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.batches = self.batches or self.prepared_batches()
-        photo, target, delta, flow = (x.to(self.processes.device, non_blocking=True) for x in next(self.batches))
+        (photo, target, delta, flow), turned = ([x.to(self.processes.device, non_blocking=True) for x in part] for part in next(self.batches))
         photo = photo.contiguous(memory_format=torch.channels_last)
         critic = self.critic if self.judged else None
         with self.precision():
-            total, parts, (made, real) = self.losses(photo, target, delta, flow, critic and critic.network)
+            total, parts, (made, real) = self.losses(photo, target, delta, flow, turned, critic and critic.network)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

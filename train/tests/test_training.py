@@ -14,7 +14,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
 from styleres import average, config, data, evaluate, export, flops, grow, losses, motion, perceptual, trunk  # noqa: E402
-from styleres.networks import MotionNetwork, StyleRes, moved  # noqa: E402
+from styleres.networks import MotionNetwork, StyleRes, known_motion, moved  # noqa: E402
 from styleres.train import UNLIKE, Losses, Processes, Trainer  # noqa: E402
 
 
@@ -107,6 +107,15 @@ class DataTest(TrainingTest):
         # there, back and mirrored; the second turn moves nothing
         self.assertEqual(seen, {(0.5, -2.0), (-0.5, 2.0), (0.5, 0.0), (-0.5, 0.0)})
 
+    def test_turned_portraits_of_which_only_the_motion_is_wanted(self):
+        self.assertEqual(len(self.data.turns(np.random.default_rng(1))[0]), 0)
+        self.data.turned = 20
+        photo, delta, flow = self.data.turns(np.random.default_rng(1))
+        self.assertEqual([tuple(x.shape) for x in (photo, delta, flow)], [(20, 3, 32, 32), (20, 4), (20, 2, 4, 4)])
+        np.testing.assert_allclose(flow[:, 0, 2, 2], -delta[:, 2], atol=1e-3)        # mirrored or not, there or back
+        self.assertTrue((delta[:, 2] > 0).any() and (delta[:, 2] < 0).any())
+        self.assertGreater(len({float(abs(x)) for x in delta[:, 0]}), 5)
+
     def test_made_by_an_older_version_is_one_clear_error(self):
         np.savez(self.path("000001.npz"), img=np.zeros((4, 32, 32, 3), np.uint8), par=np.zeros((4, 3)))
         with self.assertRaisesRegex(SystemExit, "3 labels, not 4"):
@@ -156,6 +165,20 @@ class RunTest(TrainingTest):
         self.assertTrue(0 < int(samples.known.sum()) < len(samples.known))
         self.assertLess(float(astray[~samples.known].max()), 1e-3)          # F and F' are kept in float16
         self.assertGreater(float(astray[samples.known].min()), 1e-2)
+
+    def test_further_turned_portraits_teach_the_motion(self):
+        trainer = self.trainer(turned=3, workers=0)
+        trainer.data.turned = 3
+        trainer.enter_stage()
+        (photo, target, delta, flow), turned = next(trainer.prepared_batches())
+        trainer.losses.eval()
+        total, parts, _ = trainer.losses(photo, target, delta, flow, turned)
+        plain, others, _ = trainer.losses(photo, target, delta, flow)
+        self.assertNotIn("turned", others)
+        self.assertAlmostEqual(float(total - plain), trainer.losses.loss["turned"] * float(parts["turned"]), places=4)
+        before, feats, motion = trainer.model.motion_of(turned[0], turned[1])
+        missed = motion - known_motion(turned[2], motion.shape[2])[0]
+        self.assertAlmostEqual(float(parts["turned"]), float(missed.abs().mean()), places=5)
 
     def test_loss_falls(self):
         trainer = self.trainer(steps=60, stages=[[0.0, 16]], learning_rate=3e-3, warmup=5)
