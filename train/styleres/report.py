@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures of evaluate.py as JSON and as Markdown tables."""
+"""Figures of evaluate.py as JSON and as the Markdown tables of docs/model.md."""
 import json
 import os
+
+ENDS = ("-5", "-2.5", "+2.5", "+5")
+READINGS = {"smile": ("smile", "landmarks mouth_corner_lift"), "pose": ("pose", "landmarks pose", "landmarks nose_shift")}     # else a slider's own
+CALLED = {"landmarks mouth_corner_lift": "mouth corners' lift, landmarks, eye distances", "landmarks pose": "pose, landmark network",
+          "landmarks nose_shift": "nose's shift, landmarks, eye distances"}
 
 
 def table(head, rows):
@@ -9,40 +14,58 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join("" if cell is None else str(cell) for cell in row) + " |" for row in rows])
 
 
+def figure(value, digits, unit=""):
+    return None if value is None else f"{value:.{digits}f}{unit}"
+
+
+def percent(share):
+    return None if share is None else f"{100 * share:.0f} %"
+
+
 def reconstruction(all_scores):
-    keys = ("psnr_median", "psnr_min", "ssim_median", "ms_ssim_median", "perceptual_median", "identity_median")
-    rows = []
+    """Both tables of how well photos come back, one row per model and way."""
+    pictures, judged = [], []
     for scores in all_scores:
-        for way, name in (("w_only", "w+ alone"), ("inversion", "StyleRes")):
-            rows.append([scores["file"], name, *(scores[way].get(key) for key in keys), scores.get("frechet_own_features", {}).get(way)])
-    return table(["model", "", "PSNR, median (dB)", "lowest", "SSIM", "MS-SSIM", "perceptual distance", "identity", "FID, own features"], rows)
+        for way, name in (("w_only", "w+ alone"), ("inversion", "inversion")):
+            quality, name = scores[way], name if len(all_scores) == 1 else f"{scores['file']}, {name}"
+            pictures.append([name, figure(quality.get("psnr_median"), 2, " dB"), figure(quality.get("psnr_min"), 2, " dB"),
+                             figure(quality.get("ssim_median"), 4)])
+            judged.append([name, *(figure(quality.get(f"{key}_median"), 3) for key in ("ms_ssim", "perceptual", "identity")),
+                           figure(scores.get("frechet_own_features", {}).get(way), 2)])
+    return [table(["", "PSNR, median", "lowest", "SSIM (luma), median"], pictures),
+            table(["", "MS-SSIM", "perceptual distance (1: two unrelated renders)", "identity similarity", "Frechet distance, own features"], judged)]
 
 
-def editing(scores):
-    """One row per slider: readings at its ends, order, identity, the strongest side effect, cycle."""
+def readings(scores):
+    """What sliders change in what they are for, and the share of people for whom that is in order."""
     rows = []
     for name, effect in scores["sliders"].items():
-        own = [effect[end].get(name) for end in ("-5", "+5")]
-        shape = [effect[end].get(f"landmarks {name}") for end in ("-5", "+5")]
-        kept, cycle = scores["identity_kept"][name], scores["cycle_loss_db"][name]
-        strongest = max(scores["side_effects"][name].items(), key=lambda item: item[1], default=("", None))
-        share = effect.get("monotonic_share")
-        rows.append([name, " / ".join(f"{x:+.3f}" for x in own if x is not None), " / ".join(f"{x:+.3f}" for x in shape if x is not None),
-                     None if share is None else f"{100 * share:.0f} %", f"{kept['low']} / {kept['high']}",
-                     f"{kept['safe_low']} / {kept['safe_high']}", f"{strongest[0]} {strongest[1]}",
-                     " / ".join(str(x) for x in cycle.values())])
-    return table(["slider", "reading at -5 / 5", "landmark network's", "in order", "identity at -5 / 5", "at the safe ends",
-                  "strongest side effect (share)", "cycle loss at -2.5 / -1 / 1 / 2.5 (dB)"], rows)
+        for key in READINGS.get(name, (name,)):
+            share = {name: "monotonic_share", f"landmarks {name}": "monotonic_share_landmarks"}.get(key)
+            if any(key in effect[end] for end in ENDS):
+                rows.append([name, CALLED.get(key, key), *(f"{effect[end][key]:+.3f}" for end in ENDS), percent(effect.get(share))])
+        if name == "smile" and "mouth_wider_percent" in scores:
+            rows.append([name, "mouth's width, optical flow", *(f"{scores['mouth_wider_percent'][end]:+.1f} %" for end in ENDS), None])
+    return table(["slider", "reads", *(end.lstrip("+") for end in ENDS), "in order"], rows)
+
+
+def prices(scores):
+    """What sliders cost: identity, other readings, what does not come back when an edit is undone."""
+    rows = []
+    for name in scores["sliders"]:
+        kept = scores["identity_kept"][name]
+        other, share = max(scores["side_effects"][name].items(), key=lambda item: item[1], default=("", None))
+        rows.append([name, f"{kept['low']:.2f}, {kept['high']:.2f}", f"{kept['safe_low']:.2f}, {kept['safe_high']:.2f}",
+                     f"{other} {figure(share, 2) or ''}", ", ".join(f"{x:.2f}" for x in scores["cycle_loss_db"][name].values()) + " dB"])
+    values = ", ".join(value.lstrip("+") for value in next(iter(scores["cycle_loss_db"].values())))
+    return table(["slider", "identity at -5, 5", "at the safe ends", "side effect", f"undone at {values}, loss"], rows)
 
 
 def markdown(all_scores):
-    parts = [reconstruction(all_scores)]
+    parts = reconstruction(all_scores)
     for scores in all_scores:
         if scores.get("sliders"):
-            parts += [f"{scores['file']}:", editing(scores)]
-            wider = scores.get("mouth_wider_percent", {})
-            parts.append("; ".join(([f"Mouth wider by {', '.join(f'{x:+g}' for x in wider.values())} % at {', '.join(wider)} of smile"] if wider else [])
-                                   + [f"encoded again without an edit: {scores['encoded_again_loss_db']} dB lost"]) + ".")
+            parts += [f"{scores['file']}:", readings(scores), prices(scores), f"Encoded again without an edit: {scores['encoded_again_loss_db']} dB lost."]
     return "\n\n".join(parts)
 
 

@@ -242,12 +242,17 @@ class EvaluationTest(JudgeTest):
         self.assertEqual(evaluate.mouth_effects(results, Reader()), {"-5": 5.0, "-2.5": 7.0, "+2.5": 12.0, "+5": 15.0})
         text = report.markdown([{"file": "m", "w_only": {}, "inversion": {}, "sliders": {}, "encoded_again_loss_db": 1.2}])
         self.assertNotIn("1.2", text)
-        effects = {"-5": {"smile": -0.1}, "+5": {"smile": 0.1}, "monotonic_share": 1.0}
-        kept = {"low": 1, "high": 1, "safe_low": 1, "safe_high": 1}
-        text = report.markdown([{"file": "m", "w_only": {}, "inversion": {}, "sliders": {"smile": effects}, "identity_kept": {"smile": kept},
-                                 "side_effects": {"smile": {}}, "cycle_loss_db": {"smile": {"-2.5": 1, "+2.5": 2}},
-                                 "mouth_wider_percent": {"-5": -3.0, "+5": 4.0}, "encoded_again_loss_db": 1.2}])
-        self.assertIn("Mouth wider by -3, +4 % at -5, +5 of smile; encoded again without an edit: 1.2 dB lost.", text)
+        effects = {end: {"smile": change, "landmarks mouth_corner_lift": change / 2} for end, change in zip(report.ENDS, (-.1, -.05, .05, .1))}
+        kept = {"low": .9, "high": .8, "safe_low": .95, "safe_high": 1}
+        text = report.markdown([{"file": "m", "w_only": {}, "inversion": {"psnr_median": 30.123}, "sliders": {"smile": dict(effects, monotonic_share=.5)},
+                                 "identity_kept": {"smile": kept}, "side_effects": {"smile": {"age": .25}}, "cycle_loss_db": {"smile": {"-2.5": 1, "+2.5": 2}},
+                                 "mouth_wider_percent": dict(zip(report.ENDS, (-3.0, -1.5, 2.0, 4.0))), "encoded_again_loss_db": 1.2}])
+        for line in ("| inversion | 30.12 dB |  |  |", "| smile | smile | -0.100 | -0.050 | +0.050 | +0.100 | 50 % |",
+                     "| smile | mouth corners' lift, landmarks, eye distances | -0.050 | -0.025 | +0.025 | +0.050 |  |",
+                     "| smile | mouth's width, optical flow | -3.0 % | -1.5 % | +2.0 % | +4.0 % |  |",
+                     "| slider | identity at -5, 5 | at the safe ends | side effect | undone at -2.5, 2.5, loss |",
+                     "| smile | 0.90, 0.80 | 0.95, 1.00 | age 0.25 | 1.00, 2.00 dB |", "Encoded again without an edit: 1.2 dB lost."):
+            self.assertIn(line + "\n", text + "\n")
 
     def test_ablations_are_measured_with_the_first_models_sliders(self):
         first, other = StyleRes(tiny.MODEL, ["age"]), StyleRes(tiny.MODEL)
