@@ -21,15 +21,20 @@ DTYPES = {"F16": np.float16, "F32": np.float32}
 
 
 def mixed(state, edits, sign=1):
-    """State dict whose directions have the shares of others that their edits' `mix` says added (sign 1) or taken out again (-1).
-    What is mixed in has no mix of its own; an edit that the model lacks mixes with none."""
+    """State dict whose directions have the shares of others, as they were, that their edits' `mix` says added (sign 1), or from whose
+    directions that is taken out again (-1). An edit that the model lacks mixes with none."""
+    names = [name for name in edits if f"direction.{name}" in state]
+    shares = torch.eye(len(names), dtype=torch.float64)
+    for row, name in enumerate(names):
+        for other, share in edits[name].get("mix", {}).items():
+            if other in names:
+                shares[row, names.index(other)] += share
+    if sign < 0:
+        shares = shares.inverse()
     result = dict(state)
-    for name, edit in edits.items():
-        for other, share in edit.get("mix", {}).items():
-            if "mix" in edits.get(other, {}):
-                raise ValueError(f"edits.{name}: {other}, which it mixes in, has a mix itself")
-            if other in edits:
-                result[f"direction.{name}"] = result[f"direction.{name}"] + sign * share * state[f"direction.{other}"]
+    for row, name in enumerate(names):
+        if "mix" in edits[name] or shares[row].count_nonzero() > 1:
+            result[f"direction.{name}"] = sum(float(share) * state[f"direction.{other}"] for share, other in zip(shares[row], names) if share)
     return result
 
 

@@ -392,8 +392,10 @@ class ExportTest(TrainingTest):
         edits = {"age": {"full": 5.0, "mix": {"smile": -0.5, "pose": 0.25, "glasses": 1.0}}, "smile": {"full": 10.0}, "pose": {"full": 5.0}}
         self.assertEqual([float(value.mean()) for value in export.rounded_tensors(state, edits).values()], [21.0, 20.0, 100.0])
         self.assertTrue(torch.equal(export.mixed(export.mixed(state, edits), edits, -1)["direction.age"], state["direction.age"]))
-        with self.assertRaisesRegex(ValueError, "edits.age: smile"):
-            export.mixed(state, dict(edits, smile={"full": 1.0, "mix": {"pose": 1.0}}))
+        mutual = dict(edits, smile={"full": 10.0, "mix": {"age": 2.0}})          # of what the others were before
+        self.assertEqual([float(value.mean()) for value in export.mixed(state, mutual).values()], [21.0, 12.0, 100.0])
+        for name, value in export.mixed(export.mixed(state, mutual), mutual, -1).items():
+            torch.testing.assert_close(value, state[name])
 
     def test_training_can_start_from_a_model_file(self):
         trainer = self.exported()
