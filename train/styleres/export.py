@@ -33,8 +33,7 @@ def mixed(state, edits, sign=1):
         shares = shares.inverse()
     result = dict(state)
     for row, name in enumerate(names):
-        if "mix" in edits[name] or shares[row].count_nonzero() > 1:
-            result[f"direction.{name}"] = sum(float(share) * state[f"direction.{other}"] for share, other in zip(shares[row], names) if share)
+        result[f"direction.{name}"] = sum(float(share) * state[f"direction.{other}"] for share, other in zip(shares[row], names) if share)
     return result
 
 
