@@ -80,7 +80,7 @@ def opening(photo, landmarks):
 
 
 def closed(photo, landmarks, lens, amount):
-    """The photo with this much (0..1) of the opening closed."""
+    """The photo (S x S x 3, 0..1) with this share of the opening closed; where all of it is, with a line where the lips meet."""
     size = len(photo)
     middle, across, down = frame(landmarks)
     half = np.hypot(*across)

@@ -115,8 +115,7 @@ class TrainingData:
             self.variants[row].append((picture, delta))
             self.flow_rows[row].append(flow)
         self.turned = settings["turned"]
-        self.known = np.nonzero(arrays["flow_row"] >= 0)[0]
-        self.source, self.delta, self.flow_row, self.pictures = arrays["source"], arrays["delta"], arrays["flow_row"], arrays["variants"]
+        self.known = [(row, number) for row, flows in enumerate(self.flow_rows) for number, flow in enumerate(flows) if flow >= 0]
         self.flow, self.unknown = arrays["flow"], np.full(arrays["flow"].shape[2:], np.nan, np.float32)
         flat = self.portraits.reshape(len(self.portraits), -1, 3) / np.float32(127.5) - 1
         self.mean, self.deviation = flat.mean(1), flat.std(1)
@@ -143,11 +142,12 @@ class TrainingData:
         """Portraits of which only the motion is wanted -> photos M x 3 x S x S, label changes M x LABELS, where every cell of the turned
         portrait is in the photo, M x 2 x c x c; or the way back. M: train.turned, 0 without known turns."""
         photos, deltas, flows = [], [], []
-        for number in rng.choice(self.known, self.turned) if len(self.known) else ():
-            back = rng.integers(2)
-            picture = self.pictures[number] if back else self.portraits[self.source[number]]
-            way = self.flow[self.flow_row[number], back]
-            (photo,), (delta,), (way,) = augment([normalise(picture)], [self.delta[number] * (1 - 2 * back)], [way], rng)
+        for chosen in rng.choice(len(self.known), self.turned) if self.known else ():
+            row, number = self.known[chosen]
+            back, (picture, delta) = rng.integers(2), self.variants[row][number]
+            source = picture if back else self.portraits[row]
+            way = self.flow[self.flow_rows[row][number], back]
+            (photo,), (delta,), (way,) = augment([normalise(source)], [delta * (1 - 2 * back)], [way], rng)
             photos.append(photo), deltas.append(delta), flows.append(way)
         side, cells = self.portraits.shape[1], self.unknown.shape[-1]
         shapes = (-1, 3, side, side), (-1, LABELS), (-1, 2, cells, cells)

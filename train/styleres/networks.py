@@ -546,10 +546,10 @@ class StyleRes(nn.Module):
         """F of the photo and F' -> where the edit moved things, see MotionNetwork; None: this model does not move R."""
         return self.residual_block.modify_feature_motion(before, feats) if self.config.get("motion_channels") else None
 
-    def motion_of(self, photo, deltas, side=None):
-        """Edits of photos (deltas: N K x edits, K of each of N photos) without any picture -> F, F', motion, each N K. side: of the picture
-        that one has in mind, see encode()."""
-        w_plus, _ = self.encode(photo, side and self.rows_for(side))
+    def motion_of(self, photo, deltas, side):
+        """Edits of photos (deltas: N K x edits, K of each of N photos), no pictures -> F, F', motion, each N K. side: of the pictures that
+        there would be; fewer rows of w+ are needed for smaller ones."""
+        w_plus, _ = self.encode(photo, self.rows_for(side))
         times = len(deltas) // len(photo)
         before = self.synthesis.low(w_plus)[0].repeat_interleave(times, 0)
         feats = self.synthesis.low(self.edit(w_plus.repeat_interleave(times, 0), deltas))[0]

@@ -176,7 +176,7 @@ class RunTest(TrainingTest):
         plain, others, _ = trainer.losses(photo, target, delta, flow)
         self.assertNotIn("turned", others)
         self.assertAlmostEqual(float(total - plain), trainer.losses.loss["turned"] * float(parts["turned"]), places=4)
-        before, feats, motion = trainer.model.motion_of(turned[0], turned[1])
+        before, feats, motion = trainer.model.motion_of(turned[0], turned[1], 32)
         missed = motion - known_motion(turned[2], motion.shape[2])[0]
         self.assertAlmostEqual(float(parts["turned"]), float(missed.abs().mean()), places=5)
 
