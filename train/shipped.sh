@@ -7,7 +7,7 @@
 # usage: cd train; MAKEHUMAN_DIR=... ./shipped.sh PHOTOS WORK
 set -euo pipefail
 photos=$1 work=$2
-former=2cba069      # the commit with the model before
+former=04613b2      # the commit with the model before
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 export MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=268435456     # memory is kept, not given back and asked for at every layer
 [ -d /usr/lib/x86_64-linux-gnu/blis-openmp ] && export LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/blis-openmp
@@ -30,40 +30,34 @@ once "$data/real256.npz" $python -m portraits align ../data/landmarks/landmarks.
   --leave-out W000808 E000295 P000612 R000600 S001198 D000096
 { once "$data/turns.npz" $python -m portraits pose "$data"
   once "$data/smiles.npz" $python -m portraits smile "$data"; } &
-once "$data/age.npz" $python -m portraits age "$data" &
+once "$data/age.npz" $python -m portraits age "$data" "$photos/labels.csv" &
 all
 
 # One refinement, which takes less time than the two that the model has. The sliders of the model before are read with its own `full`
 # and `mix`.
 pairs=(--set model.refinements=1 --data "$data" --renders "$renders" --init "$work/former.safetensors" --set train.freeze_norm_from=0.0
-  --set 'edits.age={label="Age",full=1.2,safe=[-4.0,4.0],mix={smile=-0.12}}' --set 'edits.smile={label="Smile",full=1.22,safe=[-3.5,3.5]}'
-  --set 'edits.pose={label="Pose",full=0.99,safe=[-2.6,2.6]}' --set 'edits.hair={label="Hair lightness",full=0.4,safe=[-4.0,4.0]}'
-  --set 'train.favour=[1.2,4.0,2.0,0.7]' --set 'train.mix={render=2,portrait=2}' --set loss.edit=2.5
+  --set 'edits.age={label="Age",full=1.2,safe=[-4.0,4.0],mix={smile=-0.12}}' --set 'edits.smile={label="Smile",full=1.18,safe=[-3.5,3.5],mix={age=0.2}}'
+  --set 'edits.pose={label="Pose",full=0.945,safe=[-2.6,2.6]}' --set 'edits.hair={label="Hair lightness",full=0.4,safe=[-4.0,4.0]}'
+  --set 'train.favour=[1.6,4.0,2.0,0.7]' --set 'train.mix={render=2,portrait=2}' --set loss.edit=2.5
   --set 'train.stages=[[0.0,128]]' --set train.decay_from=0.3 --set train.learning_rate=1.4e-3 --set train.warmup=60
-  --set loss.cycle=8.0 --set loss.motion_cycle=8.0 --set loss.motion=6.0 --set train.turned=4 --set loss.carry=0.3 --set loss.contrast=2.0 --set train.gate_rate=0.3
+  --set loss.cycle=10.0 --set loss.motion_cycle=12.0 --set loss.motion=6.0 --set train.turned=2 --set loss.carry=0.4 --set loss.contrast=2.0 --set train.gate_rate=0.3
   --set loss.perceptual=1.0 --set 'judges.perceptual="judges/perceptual-loss.safetensors"')
-run() {     # SEED: a third, then what is known of turns to the network of motion alone, then the rest
-  local file=$work/seed$1.pt
-  local settings=("${pairs[@]}" --set "train.seed=$1" --set train.steps=2000)
-  if [ ! -e "$file" ]; then
-    $python -m styleres.train "$file.first" $(resume "$file.first") "${settings[@]}" --until 704
-    $python -m styleres.motion "$file.first" "$file" --data "$data" --renders "$renders" --set motion.batches=120 --set motion.steps=1200
-  fi
-  $python -m styleres.train "$file" --resume "${settings[@]}"
+run() {     # SEED
+  $python -m styleres.train "$work/seed$1.pt" $(resume "$work/seed$1.pt") "${pairs[@]}" --set "train.seed=$1" --set train.steps=1800
 }
-run 14 &
-run 15 &
+run 18 &
+run 19 &
 all
-once "$work/mean.pt" $python -m styleres.average "$work/seed14.pt" "$work/seed15.pt" "$work/mean.pt"
+once "$work/mean.pt" $python -m styleres.average "$work/seed18.pt" "$work/seed19.pt" "$work/mean.pt"
 
 settle() {  # SEED: from the mean of both, that ways there and back cancel again
-  $python -m styleres.train "$work/settled$1.pt" "${pairs[@]}" --init "$work/mean.pt" --set "train.seed=$1" --set train.steps=260 --set train.decay_from=0.2 \
+  $python -m styleres.train "$work/settled$1.pt" "${pairs[@]}" --init "$work/mean.pt" --set "train.seed=$1" --set train.steps=300 --set train.decay_from=0.2 \
     --set train.learning_rate=7e-4 --set train.warmup=20 --set train.turned=0 --set loss.cycle=12.0 --set loss.motion_cycle=16.0
 }
-settle 16 &
-settle 17 &
+settle 20 &
+settle 21 &
 all
-$python -m styleres.average "$work/settled16.pt" "$work/settled17.pt" "$work/settled.pt"
+$python -m styleres.average "$work/settled20.pt" "$work/settled21.pt" "$work/settled.pt"
 $python -m styleres.grow "$work/settled.pt" "$work/grown.pt" --data "$data" --keep --steps 500
 $python -m styleres.export "$work/grown.pt" "$work/likeness-small.safetensors" --config config.toml --card ../docs/model.md
 $python -m styleres.evaluate "$work/likeness-small.safetensors" "$data/real256.npz" "$work/scores" \

@@ -64,17 +64,17 @@ def align(arguments):
 
 def pose(arguments):
     from .pairs import all_pairs
-    save(os.path.join(arguments.data, "turns.npz"), **all_pairs("pose", load_real(arguments.data), progress))
+    save(os.path.join(arguments.data, "turns.npz"), **all_pairs("pose", load_real(arguments.data), report=progress))
 
 
 def smile(arguments):
     from .pairs import all_pairs
-    save(os.path.join(arguments.data, "smiles.npz"), **all_pairs("smile", load_real(arguments.data), progress))
+    save(os.path.join(arguments.data, "smiles.npz"), **all_pairs("smile", load_real(arguments.data), report=progress))
 
 
 def age(arguments):
     from .pairs import all_pairs
-    pairs = all_pairs("age", load_real(arguments.data), progress)
+    pairs = all_pairs("age", load_real(arguments.data), arguments.people, progress)
     save(os.path.join(arguments.data, "age256.npz"), **pairs)
     small = np.stack([np.asarray(Image.fromarray(image).resize((128, 128), Image.LANCZOS)) for image in pairs["img"]])
     save(os.path.join(arguments.data, "age.npz"), **dict(pairs, img=small))
@@ -122,6 +122,7 @@ def main():
         command = commands.add_parser(name, help=text)
         command.add_argument("data", help="folder with real128.npz and real256.npz")
         command.set_defaults(run=run)
+    command.add_argument("people", help="CSV file: id, birth_year, gender (F, M)")
     command = commands.add_parser("sheet", help="look at pairs")
     command.add_argument("data")
     command.add_argument("pairs", help="turns.npz, smiles.npz or age.npz")

@@ -2,14 +2,14 @@
 """Pseudo age pairs: an aged and a rejuvenated version of a real portrait; and the same photo with hair of another colour.
 
 There is no photo of the same person at two ages to learn from, so one is made, within the limits of picture
-processing: shape by the young-to-old morph of the mean head, folds and wrinkles by shading, greying of hair
-and brows; the other way round, smoothing of the skin and darkening of grey hair. Skin and hair change separately, so that
-pairs can tell them apart. Nothing is left to chance: what cannot be told from the photo a network learns as crackle.
+processing: what older and younger people differ by in colour and detail (prototype.py), shape by the young-to-old morph of the mean head,
+folds and wrinkles by shading, greying of hair and brows; the other way round, smoothing of the skin and darkening of grey hair. Skin and hair
+change separately, so that pairs can tell them apart. Nothing is left to chance: what cannot be told from the photo a network learns as crackle.
 """
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
-from . import masks, wrinkles
+from . import masks, prototype, wrinkles
 from .masks import LUMA, luma
 
 
@@ -20,21 +20,27 @@ def masked_blur(image, mask, sigma):
     return gaussian_filter(image * weight, sigma) / np.maximum(gaussian_filter(weight, sigma), 1e-3)
 
 
-def age_skin(rgb, mask, landmarks, amount):
-    """Folds and stronger own lines on the skin, which turns paler; amount 0..1."""
+OLDER, YOUNGER = 50, -35        # years of the prototype in a whole change: it knows youth from people of some 47 years,
+SMOOTHED = 0.75                 # so that the rest of it are lines lifted, by so much
+DEEPENED = np.array([0.4, 1.1, 2.0])            # what of the change of the bands' strength is made: fine detail is mostly noise
+DARKEST_LINE, LIGHTEST_LINE = -0.2, 0.1         # of the detail that becomes stronger
+
+
+def with_years(rgb, skin, hair, landmarks, years, changes):
+    """A face older or younger by so many years of a prototype's changes, which are for these landmarks."""
     size = len(rgb)
-    height = masks.face_frame(landmarks)[3]
-    y = np.maximum(luma(rgb), 0.02)
-    # what lines the face has already become deeper; the finest detail is noise and stays
-    log_y = np.log(y)
-    own = gaussian_filter(log_y, 0.012 * height) - masked_blur(log_y, mask + 1e-3, 0.09 * height)
-    own = np.clip(own, -0.25, 0.12)
-    change = wrinkles.draw(landmarks, size) + 0.7 * own * (1 - masks.features(landmarks, size))
-    change = np.clip(change, -0.5, 0.16) * amount
-    aged = rgb * np.exp(change)[..., None]
-    grey = luma(aged)[..., None]
-    aged = grey + (aged - grey) * (1 - 0.12 * amount)
-    return rgb + (aged - rgb) * mask[..., None]
+    colour, strength = changes
+    inside = gaussian_filter(masks.face_oval(landmarks, size), 2) * masks.features(landmarks, size)
+    face = np.maximum(skin, inside * (1 - hair)) * (1 - 0.85 * prototype.eyes_and_mouth(landmarks, size))
+    face = face * (1 - np.clip(gaussian_filter(maximum_filter(hair, 9), 3), 0, 1))
+    detail = np.clip(prototype.bands(rgb), DARKEST_LINE, LIGHTEST_LINE).transpose(1, 2, 0)
+    detail = ((np.exp(np.clip(strength * years * DEEPENED, -1.2, 1.2)) - 1) * detail).sum(-1)
+    return np.clip(rgb * np.exp(years * colour * face[..., None] + (detail * skin)[..., None]), 0, 1)
+
+
+def age_skin(rgb, mask, landmarks, amount):
+    """Folds and wrinkles on the skin; amount 0..1."""
+    return rgb * np.exp(wrinkles.draw(landmarks, len(rgb)) * amount * mask)[..., None]
 
 
 def rejuvenate_skin(rgb, mask, landmarks, amount):
@@ -129,24 +135,28 @@ def as_hair_can_be(wish, level, lightest):
 class Portrait:
     """A photo with its masks, ready to be made older or younger, or given other hair, several times."""
 
-    def __init__(self, rgb, landmarks):
-        """rgb: S x S x 3 in 0..1; landmarks: 68 x 2 pixels."""
+    def __init__(self, rgb, landmarks, changes):
+        """rgb: S x S x 3 in 0..1; landmarks: 68 x 2 pixels; changes: by a year, of prototype.Prototype."""
         self.rgb = rgb
         self.landmarks = landmarks
+        self.changes = changes
         self.hair = masks.hair(rgb, landmarks)
         self.has_hair = enough(self.hair)
         self.skin = masks.skin(rgb, landmarks) * (1 - self.hair)
         self.skin_level = float((luma(rgb) * self.skin).sum() / (self.skin.sum() + 1e-6))
         self.brows = masks.brows(rgb, landmarks) * (1 - self.hair)
 
+    def _with_years(self, years):
+        return with_years(self.rgb, self.skin, self.hair, self.landmarks, years, self.changes)
+
     def older(self, amount, grey=True):
         """amount 0..1. Colour only: the shape is the caller's (fields.py)."""
-        aged = age_skin(self.rgb, self.skin, self.landmarks, amount)
+        aged = age_skin(self._with_years(OLDER * amount), self.skin, self.landmarks, amount)
         return np.clip(grey_hair(aged, self.hair, self.brows, amount, self.skin_level) if grey else aged, 0, 1)
 
     def younger(self, amount, dark=True):
         """amount 0..1. Colour only."""
-        young = rejuvenate_skin(self.rgb, self.skin, self.landmarks, amount)
+        young = rejuvenate_skin(self._with_years(YOUNGER * amount), self.skin, self.landmarks, SMOOTHED * amount)
         return np.clip(darken_hair(young, self.hair, self.brows, amount) if dark else young, 0, 1)
 
     def other_hair(self, wish):

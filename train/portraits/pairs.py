@@ -10,7 +10,7 @@ import functools
 import numpy as np
 from PIL import Image
 
-from . import lips
+from . import lips, prototype
 from .age import Portrait
 from .fields import Fields, nearest
 from .mouths import Mouths
@@ -90,10 +90,10 @@ def smile_pairs(row, photo, landmarks, labels, mouths, fields):
     return [(reduced(picture, SIDE), (0, change, 0, 0)) for picture, change in result if abs(change) >= LEAST]
 
 
-def age_pairs(photo, landmarks, labels, fields, random):
+def age_pairs(photo, landmarks, labels, years, fields, random):
     """-> [(picture at the photo's size, label change)]: older, a little older, younger, a little younger, one of each two with
-    its hair as it is; then lighter and darker hair, where there is any."""
-    portrait = Portrait(photo / 255., landmarks)
+    its hair as it is; then lighter and darker hair, where there is any. years: prototype.Prototype."""
+    portrait = Portrait(photo / 255., landmarks, years.changes(landmarks))
     yaw, smile = int(nearest(range(-24, 25, 8), labels[2] * 30)), nearest((0, .5, 1.), labels[1])
     result = []
     for sign in (1, -1):
@@ -110,24 +110,32 @@ def age_pairs(photo, landmarks, labels, fields, random):
     return result
 
 
-def maker(kind, real, rows):
-    """-> function of a portrait's row and random numbers: its pairs of that kind (pose, smile, age)."""
+def years_of(real, rows, people):
+    """The prototype of these portraits. people: a file of years of birth."""
+    ages, women = prototype.read_labels(people, real[256]["id"][rows])
+    smiles, yaws = real[128]["par"][rows, 1:3].T
+    return prototype.prototype(real[256]["img"][rows], real[256]["lm"][rows], ages, np.stack([women, smiles, yaws], 1))
+
+
+def maker(kind, real, rows, people=None):
+    """-> function of a portrait's row and random numbers: its pairs of that kind (pose, smile, age; for age people is a file of years of birth)."""
     photos, labels = real[256]["img"], real[128]["par"]
     landmarks = {size: real[size]["lm"].astype(float) for size in real}
     if kind == "pose":
         return lambda row, random: pose_pairs(photos[row], landmarks[SIDE][row], labels[row], random)
     fields = Fields(256, softness=2.5)
     if kind == "age":
-        return lambda row, random: age_pairs(photos[row], landmarks[256][row], labels[row], fields, random)
+        years = years_of(real, rows, people)
+        return lambda row, random: age_pairs(photos[row], landmarks[256][row], labels[row], years, fields, random)
     mouths = Mouths(photos, landmarks[256], labels, rows)
     return lambda row, random: smile_pairs(row, photos[row], landmarks[256][row], labels[row], mouths, fields)
 
 
-def all_pairs(kind, real, report=print):
+def all_pairs(kind, real, people=None, report=print):
     """Pairs of every portrait that is not held out. real: {128: arrays, 256: arrays} of align.py -> arrays of the file; with flow where
     it is known what goes where."""
     rows = np.nonzero(~real[128]["hold"].astype(bool))[0].tolist()
-    make = maker(kind, real, rows)
+    make = maker(kind, real, rows, people)
     sources, images, changes, flows = [], [], [], []
     for number, row in enumerate(rows):
         for image, change, *flow in make(row, np.random.RandomState(1000 + row)):

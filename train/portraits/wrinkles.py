@@ -35,7 +35,7 @@ class Grooves:
         sigma = self.width * width
         dark = self._line(curve, weight, sigma)
         light = self._line(curve + np.asarray(bulge) * sigma * 2.6, weight, sigma * 1.9)
-        self.change += depth * (0.45 * light - dark)
+        self.change += depth * (0.3 * light - dark)
 
     def _line(self, curve, weight, sigma):
         plane = np.zeros((self.size, self.size), np.float32)
@@ -67,12 +67,12 @@ def _folds(grooves, landmarks):
         start = p["wing"] + out * 0.06 * height - down * 0.12 * height
         end = p["mouth"] + out * 0.17 * height + down * 0.12 * height
         bend = (start + end) / 2 + out * 0.125 * height - down * 0.04 * height
-        grooves.add(bezier([start, bend, end]), 0.27, out, 1.9)
-        grooves.add(bezier([start, bend, end]), 0.16, out, 1.0)
+        grooves.add(bezier([start, bend, end]), 0.22, out, 1.9)
+        grooves.add(bezier([start, bend, end]), 0.13, out, 1.0)
 
         corner = p["mouth"] + out * 0.06 * height + down * 0.05 * height
         chin = p["mouth"] + out * 0.13 * height + down * 0.39 * height
-        grooves.add(bezier([corner, (corner + chin) / 2 - out * 0.01 * height, chin]), 0.2, out, 1.3)
+        grooves.add(bezier([corner, (corner + chin) / 2 - out * 0.01 * height, chin]), 0.16, out, 1.3)
 
         lid = p["lid"].mean(0)
         for drop, depth, width in ((0.16, 0.13, 1.1), (0.25, 0.15, 1.8)):
@@ -93,8 +93,8 @@ def _forehead(grooves, landmarks):
     """Lines across the forehead and two between the brows."""
     _, right, down, height = face_frame(landmarks)
     left, mid, end = landmarks[18], (landmarks[21] + landmarks[22]) / 2, landmarks[25]
-    for k in range(4):
-        rise = -down * (0.20 + 0.19 * k) * height
+    for k in range(3):
+        rise = -down * (0.24 + 0.21 * k) * height
         inset = 0.085 + 0.05 * k
         a = left + rise + (end - left) * inset
         c = end + rise - (end - left) * inset
@@ -102,7 +102,7 @@ def _forehead(grooves, landmarks):
         wave = down * 0.075 * height
         curve = bezier([a, a * 0.6 + m * 0.4 - wave, c * 0.6 + m * 0.4 - wave, c])
         curve = curve + np.outer(np.cos(np.linspace(-4.5, 4.5, len(curve))), down) * 0.012 * height
-        grooves.add(curve, 0.175, down, 1.1, 0.3)
+        grooves.add(curve, 0.15, down, 0.8, 0.5)
     for side in (-1, 1):
         a = mid + right * side * 0.075 * height + down * 0.05 * height
         b = a - down * 0.23 * height + right * side * 0.02 * height
@@ -112,7 +112,7 @@ def _forehead(grooves, landmarks):
 def draw(landmarks, size):
     """Log-luminance change of full ageing for a face with these landmarks, size x size."""
     height = face_frame(landmarks)[3]
-    grooves = Grooves(size, 0.019 * height)
+    grooves = Grooves(size, 0.025 * height)
     _folds(grooves, landmarks)
     _forehead(grooves, landmarks)
     return grooves.change

@@ -547,13 +547,13 @@ class StyleRes(nn.Module):
         return self.residual_block.modify_feature_motion(before, feats) if self.config.get("motion_channels") else None
 
     def motion_of(self, photo, deltas, side):
-        """Edits of photos (deltas: N K x edits, K of each of N photos), no pictures -> F, F', motion, each N K. side: of the pictures that
-        there would be; fewer rows of w+ are needed for smaller ones."""
+        """Edits of photos (deltas: N K x edits, K of each of N photos), no pictures -> N K motions. side: of the pictures that there would
+        be; fewer rows of w+ are needed for smaller ones."""
         w_plus, _ = self.encode(photo, self.rows_for(side))
         times = len(deltas) // len(photo)
         before = self.synthesis.low(w_plus)[0].repeat_interleave(times, 0)
         feats = self.synthesis.low(self.edit(w_plus.repeat_interleave(times, 0), deltas))[0]
-        return before, feats, self.motion(before, feats)
+        return self.motion(before, feats)
 
     def moved_residual(self, residual, motion):
         """R, whose channels are the phases of a picture of MOTION_PHASES times its side, as that picture moves."""

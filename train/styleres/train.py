@@ -35,7 +35,7 @@ from .objectives import load_judge
 from .paths import Paths
 
 STILL = 0.25    # cells of the motion: less than this hardly moves
-UNLIKE = 0.15   # mean difference of nearby pixels (of -1..1) from which on moving the photo does not give the picture
+UNLIKE, UNLIKE_STILL = 0.15, 0.03   # mean difference of nearby pixels (of -1..1) from which on the photo, moved or as it is, does not give the picture
 
 
 class Losses(nn.Module):
@@ -94,16 +94,16 @@ class Losses(nn.Module):
 
     @staticmethod
     def carry_loss(share, carried, target, motion):
-        """N: how much is not carried over of what moves by STILL cells (in proportion, of what moves by less) and, moved, is the
-        target; how much is carried over of what is not (teeth, where lips should be). carried: the photo, moved."""
+        """N: how much is not carried over of what, moved, is the target; how much is carried over of what is not (teeth, where lips should
+        be). What hardly moves must be the target more exactly: to change colours a little is what some edits are for. carried: the photo, moved."""
         size = share.shape[2:]
         moves = F.interpolate((motion.norm(dim=1, keepdim=True) / STILL).clamp(max=1), size, mode="bilinear", align_corners=False)
-        unlike = (smooth(carried - target) / UNLIKE).clamp(max=1)
-        return (moves * (1 - unlike) * (1 - share) + unlike * share).mean((1, 2, 3))
+        unlike = (smooth(carried - target) / (UNLIKE_STILL + moves * (UNLIKE - UNLIKE_STILL))).clamp(max=1)
+        return ((1 - unlike) * (1 - share) + unlike * share).mean((1, 2, 3))
 
     def astray(self, photo, delta, flow):
         """By how many cells the motion of these edits is not the known one."""
-        motion = self.model.motion_of(photo, delta, self.side)[2]
+        motion = self.model.motion_of(photo, delta, self.side)
         return (motion - known_motion(flow, motion.shape[2])[0]).abs().mean()
 
     def motion_loss(self, carried, target, motion, delta, flow):

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "train"))
 from heads import assets  # noqa: E402
-from portraits import align, landmarks, lips, masks, wrinkles  # noqa: E402
+from portraits import align, landmarks, lips, masks, prototype, wrinkles  # noqa: E402
 from portraits.age import Portrait, hair_level, rejuvenate_skin  # noqa: E402
 
 NEEDS_PACK = unittest.skipUnless(assets.is_available(), f"no MakeHuman pack at {assets.pack_folder()}")
@@ -176,6 +176,76 @@ class Masks(unittest.TestCase):
         self.assertGreater(smooth[:, 21].mean() - smooth[:, 18].mean(), .9)
 
 
+NO_CHANGE = np.zeros((SIZE, SIZE, 3)), np.zeros((SIZE, SIZE, len(prototype.BANDS)))
+
+
+def portrait_of(rgb, points, changes=NO_CHANGE):
+    return Portrait(rgb, points, changes)
+
+
+class Prototypes(unittest.TestCase):
+    CHEEK, CHIN = np.s_[140:152, 78:93], np.s_[212:222, 120:136]
+
+    def people(self):
+        """Photos (256 x 256), landmarks, ages and who is a woman. With every year cheeks darken and skin gets rougher; women have paler chins and
+        are older here; a third of the old wear dark bars under the eyes."""
+        random = np.random.RandomState(0)
+        y, x = np.mgrid[0:256, 0:256]
+        base, points = drawn_portrait(lines=False)
+        base = np.asarray(Image.fromarray((base * 255).astype(np.uint8)).resize((256, 256), Image.BILINEAR)) / 255.
+        ages, photos = np.linspace(40, 80, 48), []
+        women = (np.arange(48) % np.where(ages > 60, 3, 4) < 2).astype(float)
+        for number, age in enumerate(ages):
+            change = -.006 * (age - 60) * np.exp(-((np.abs(x - 128) - 42) ** 2 + (y - 146) ** 2) / 200)
+            change = change + .2 * women[number] * np.exp(-((x - 128) ** 2 + (y - 217) ** 2) / 200)
+            change = change + random.randn(256, 256) * .02 * np.exp(.02 * (age - 60))
+            photo = base * np.exp(change)[..., None]
+            if age > 66 and number % 7 in (1, 4):
+                photo[124:130, 70:110] = photo[124:130, 146:186] = .05
+            photos.append((photo.clip(0, 1) * 255).astype(np.uint8))
+        return np.stack(photos), np.stack([points * 2] * 48), ages, women
+
+    def test_the_years_are_found_and_nothing_else(self):
+        photos, points, ages, women = self.people()
+        found = prototype.prototype(photos, points, ages, np.stack([women, 0 * women, 0 * women], 1))
+        cheek, chin, bar = (found.colour[where].mean() for where in (self.CHEEK, self.CHIN, np.s_[125:129, 75:105]))
+        self.assertAlmostEqual(cheek, -.0045, delta=.001)              # -0.006 in the middle, less around it, less what all skin has
+        self.assertLess(abs(chin), .0012)                                               # women's
+        self.assertLess(abs(bar), .0012)                                                # glasses
+        np.testing.assert_allclose(found.colour, found.colour[:, ::-1], atol=1e-5)
+        self.assertAlmostEqual(found.detail[160:172, 78:93, 0].mean(), .015, delta=.007)
+        self.assertEqual(np.abs(found.colour[:, :10]).max(), 0)                         # the backdrop
+
+    def test_changes_go_where_the_face_is(self):
+        points = face_points() * 2
+        spot = np.zeros((256, 256, 3))
+        spot[150:160, 112:122] = 1
+        moved = prototype.Prototype(points, spot, np.zeros((256, 256, 3))).changes(points + [12, 5])[0][..., 0]
+        rows, columns = (moved > .5).nonzero()
+        np.testing.assert_allclose([rows.mean(), columns.mean()], [154.5 + 5, 116.5 + 12], atol=1.5)
+
+    def test_a_face_gets_so_many_years(self):
+        rgb, points = drawn_portrait()
+        paler = np.full((SIZE, SIZE, 3), .01), NO_CHANGE[1]
+        portrait = portrait_of(rgb, points, paler)
+        cheek = np.s_[70:76, 34:40]
+        np.testing.assert_allclose(np.log(portrait.younger(.0)[cheek] / rgb[cheek]), 0, atol=1e-6)
+        young = portrait.younger(1.)[cheek].mean() / portrait_of(rgb, points).younger(1.)[cheek].mean()
+        self.assertAlmostEqual(np.log(young), -.35, delta=.05)
+        np.testing.assert_allclose(portrait.younger(1.)[:, :8], rgb[:, :8], atol=.02)   # backdrop untouched
+
+    def test_people_must_be_known(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "people.csv")
+            with open(path, "w") as file:
+                file.write("id,birth_year,gender\nA1,1950,F\nA2,1970,M\n")
+            ages, women = prototype.read_labels(path, ["A2", "A1"])
+            self.assertEqual(ages[1] - ages[0], 20)
+            self.assertEqual(women.tolist(), [0, 1])
+            with self.assertRaisesRegex(FileNotFoundError, "A3"):
+                prototype.read_labels(path, ["A1", "A3"])
+
+
 class Ageing(unittest.TestCase):
     def test_wrinkles_lie_where_faces_fold(self):
         change = wrinkles.draw(face_points(), SIZE)
@@ -187,7 +257,7 @@ class Ageing(unittest.TestCase):
     def test_older_greys_and_younger_darkens(self):
         for hair, expected in (((.15, .10, .07), "older"), ((.75, .75, .74), "younger")):
             rgb, points = drawn_portrait(hair=hair)
-            portrait = Portrait(rgb, points)
+            portrait = portrait_of(rgb, points)
             level = hair_level(rgb, portrait.hair)[0]
             edited = getattr(portrait, expected)(1.)
             change = hair_level(edited, portrait.hair)[0] - level
@@ -196,7 +266,7 @@ class Ageing(unittest.TestCase):
 
     def test_skin_alone_and_hair_alone(self):
         rgb, points = drawn_portrait(hair=(.15, .10, .07))
-        portrait = Portrait(rgb, points)
+        portrait = portrait_of(rgb, points)
         self.assertEqual(portrait.lightness(rgb), 0)
         for edited in (portrait.older(1., grey=False), portrait.younger(1., dark=False)):
             self.assertLess(abs(portrait.lightness(edited)), .02)
@@ -206,25 +276,25 @@ class Ageing(unittest.TestCase):
         np.testing.assert_allclose(lighter[portrait.skin > .9], rgb[portrait.skin > .9], atol=.02)
 
     def test_hair_is_as_dark_and_light_as_hair_can_be(self):
-        portrait = Portrait(*drawn_portrait(hair=(.45, .35, .28)))
+        portrait = portrait_of(*drawn_portrait(hair=(.45, .35, .28)))
         changes = [portrait.lightness(portrait.other_hair(wish)) for wish in (-.6, -.4, -.1, .1, .4, .6)]
         self.assertEqual(changes, sorted(changes))
         np.testing.assert_allclose(changes[2:4], [-.1, .1], atol=.03)                   # a small wish is met
         self.assertLess(changes[1] - changes[0], .03)                                   # a wish for black is not,
         self.assertGreater(hair_level(portrait.other_hair(-.6), portrait.hair)[0], .06)
         self.assertLess(changes[5] - changes[4], .03)                                   # nor one for more than the light gives
-        dark = Portrait(*drawn_portrait(hair=(.12, .09, .07)))
+        dark = portrait_of(*drawn_portrait(hair=(.12, .09, .07)))
         self.assertLess(abs(dark.lightness(dark.other_hair(-.4))), .03)
 
     def test_rims_and_fringes_are_no_hair_to_colour(self):
-        portrait = Portrait(*drawn_portrait(hair=(.80, .60, .50)))
+        portrait = portrait_of(*drawn_portrait(hair=(.80, .60, .50)))
         self.assertFalse(portrait.has_hair)
         away_from_brows = portrait.brows < 1e-3
         np.testing.assert_allclose(portrait.older(1.)[away_from_brows], portrait.older(1., grey=False)[away_from_brows], atol=1e-3)
 
     def test_skin_gets_rougher_and_smoother(self):
         rgb, points = drawn_portrait()
-        portrait = Portrait(rgb, points)
+        portrait = portrait_of(rgb, points, (NO_CHANGE[0], NO_CHANGE[1] + .02))
         forehead = np.s_[32:43, 50:78]
         rough = lambda image: masks.luma(image)[forehead].std()
         self.assertGreater(rough(portrait.older(1.)), rough(rgb))
@@ -234,7 +304,7 @@ class Ageing(unittest.TestCase):
 
     def test_amount_zero_changes_nothing(self):
         rgb, points = drawn_portrait()
-        np.testing.assert_allclose(Portrait(rgb, points).younger(0.), rgb, atol=1e-6)
+        np.testing.assert_allclose(portrait_of(rgb, points).younger(0.), rgb, atol=1e-6)
 
 
 @NEEDS_PACK

@@ -13,9 +13,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
-from styleres import average, config, data, evaluate, export, flops, grow, losses, motion, perceptual, trunk  # noqa: E402
-from styleres.networks import MotionNetwork, StyleRes, known_motion, moved  # noqa: E402
-from styleres.train import UNLIKE, Losses, Processes, Trainer  # noqa: E402
+from styleres import average, config, data, evaluate, export, flops, grow, losses, perceptual, trunk  # noqa: E402
+from styleres.networks import StyleRes, known_motion, moved  # noqa: E402
+from styleres.train import UNLIKE, UNLIKE_STILL, Losses, Processes, Trainer  # noqa: E402
 
 
 def unknown(count):
@@ -131,41 +131,6 @@ class DataTest(TrainingTest):
 
 
 class RunTest(TrainingTest):
-    def test_motion_is_learned_alone(self):
-        torch.manual_seed(0)
-        network, settings = MotionNetwork(8, 8), dict(config.load(tiny.TRAIN / "config.toml")["motion"], steps=300, rate=3e-3)
-        samples = motion.Samples.__new__(motion.Samples)
-        samples.before, way = torch.rand(64, 8, 8, 8), torch.rand(64, 2, 1, 1) * 2 - 1
-        samples.after = samples.before + way.repeat(1, 4, 1, 1)
-        samples.motion, samples.known = way.expand(64, 2, 8, 8), torch.ones(64, dtype=torch.bool)
-        before, after = motion.learn(network, samples, settings)
-        self.assertGreater(before, 0.4)
-        self.assertLess(after, 0.4 * before)
-
-    def test_motion_alone_changes_and_the_run_goes_on(self):
-        self.trainer(steps=2).run(self.path("run.pt"), save_every=1e9)
-        before = torch.load(self.path("run.pt"))
-        arguments = ["motion", self.path("run.pt"), self.path("moved.pt"), "--data", self.folder, "--renders", self.folder, "--config", str(tiny.TRAIN / "config.toml")]
-        with mock.patch("sys.argv", arguments + ["--set", "motion.batches=2", "--set", "motion.steps=4"]):
-            motion.main()
-        after = torch.load(self.path("moved.pt"))
-        for weights in ("model", "ema"):
-            for name, value in before[weights].items():
-                self.assertNotEqual(torch.equal(after[weights][name], value), motion.PREFIX in name, name)
-        trainer = self.trainer(steps=8)
-        trainer.resume(self.path("moved.pt"))
-        trainer.run(self.path("run.pt"), save_every=1e9)
-        self.assertEqual(torch.load(self.path("run.pt"))["step"], 8)
-
-    def test_motion_that_nobody_knows_is_kept(self):
-        model = StyleRes(tiny.MODEL, ["age", "smile", "pose", "hair"]).eval()
-        settings = dict(config.load(tiny.TRAIN / "config.toml")["motion"], batches=2)
-        samples = motion.Samples(model, self.data, settings)
-        astray = samples.astray(model.residual_block.modify_feature_motion, slice(None)).detach()
-        self.assertTrue(0 < int(samples.known.sum()) < len(samples.known))
-        self.assertLess(float(astray[~samples.known].max()), 1e-3)          # F and F' are kept in float16
-        self.assertGreater(float(astray[samples.known].min()), 1e-2)
-
     def test_further_turned_portraits_teach_the_motion(self):
         trainer = self.trainer(turned=3, workers=0)
         trainer.data.turned = 3
@@ -176,7 +141,7 @@ class RunTest(TrainingTest):
         plain, others, _ = trainer.losses(photo, target, delta, flow)
         self.assertNotIn("turned", others)
         self.assertAlmostEqual(float(total - plain), trainer.losses.loss["turned"] * float(parts["turned"]), places=4)
-        before, feats, motion = trainer.model.motion_of(turned[0], turned[1], 32)
+        motion = trainer.model.motion_of(turned[0], turned[1], 32)
         missed = motion - known_motion(turned[2], motion.shape[2])[0]
         self.assertAlmostEqual(float(parts["turned"]), float(missed.abs().mean()), places=5)
 
@@ -267,8 +232,10 @@ class RunTest(TrainingTest):
         for value, expected in zip(loss[:3], (0.625, 0.5 * 0.625 + 0.5 * 0.375, 0.375)):
             self.assertAlmostEqual(float(value), expected, places=5)
         self.assertAlmostEqual(float(loss[3]), ((6 + 1 / 3) * 0.625 + (9 + 2 / 3) * 0.375) / 16, places=5)
-        for value, expected in zip(Losses.carry_loss(share, carried, target, still)[:3], (0.0, 0.5 * 0.375, 0.375)):
+        for value, expected in zip(Losses.carry_loss(share, carried, target, still)[:3], (0.625, 0.375, 0.375)):
             self.assertAlmostEqual(float(value), expected, places=5)
+        target[1] = carried[1] + 0.5 * UNLIKE_STILL
+        self.assertAlmostEqual(float(Losses.carry_loss(share, carried, target, still)[1]), 0.5, places=5)
 
     def test_models_need_not_move_the_residual(self):
         for model in (tiny.MODEL, dict(tiny.MODEL, motion_channels=0, carry_channels=0)):
