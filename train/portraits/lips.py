@@ -79,6 +79,12 @@ def opening(photo, landmarks):
     return lens if clear and (around * (evidence > 0)).sum() < MOST_MISSED * around.sum() else None
 
 
+def height(lens):
+    """How far open it is, in half mouths."""
+    upper, lower, _ = edges(lens, np.array((lens[0] + lens[2]) / 2))
+    return float(lower - upper)
+
+
 def closed(photo, landmarks, lens, amount):
     """The photo (S x S x 3, 0..1) with this share of the opening closed; where all of it is, with a line where the lips meet."""
     size = len(photo)

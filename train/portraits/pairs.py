@@ -23,7 +23,9 @@ SMILES = [0, .25, .5, .75, 1., 1.25, 1.5]
 OPEN, CLOSED = 3, 2                     # numbers into SMILES: from where teeth show, up to where they do not
 MOUTHS = 2                              # of broad smiles,
 LEAST = .15                             # unless they are no more of a change than this
-CLOSING = ((.25, .5, 0), (.5, 1, 0), (1, 1, .75))       # of so much less of a smile: this share of the opening, and a warp by so much of it
+SHUTS = 2.                              # so much less of a smile shuts a mouth that is half a mouth open: lips go the same way for everybody, until they meet
+PARTLY = .35, .7                        # shares of the opening
+SOBERS = 1.5                            # how much of the mean head's smile is taken back, once the lips have met, for the rest of a whole smile less
 MEAN_AGE = .5
 FULL_AGE = .8                           # label difference of the strongest ageing
 HAIR = 1.3                              # label difference of a change of the hair's luma by 1 (heads.labels.hair_lightness)
@@ -82,11 +84,11 @@ def smile_pairs(row, photo, landmarks, labels, mouths, fields):
         found = [] if row in mouths.broad else mouths.best(row, lambda amount: smiling(number_of(amount)), MOUTHS)
         result += [(picture, amount - own) for picture, amount in found]
     else:
-        for change, share, warp in CLOSING:
-            picture = lips.closed(photo / 255, landmarks, opening, share) * 255
-            if warp:
-                picture = fields.warp(picture, landmarks, (yaw, 1., MEAN_AGE), (yaw, 1. - warp, MEAN_AGE), 1 - MOUTH * warp)
-            result.append((picture, -change))
+        shut = SHUTS * lips.height(opening)
+        result += [(lips.closed(photo / 255, landmarks, opening, share) * 255, -shut * share) for share in (*PARTLY, 1)]
+        less = nearest(SMILES[1:5], SOBERS * (1 - shut))
+        sober = fields.warp(result[-1][0], landmarks, (yaw, 1., MEAN_AGE), (yaw, 1. - less, MEAN_AGE), 1 - MOUTH * less)
+        result.append((sober, -1.))
     return [(reduced(picture, SIDE), (0, change, 0, 0)) for picture, change in result if abs(change) >= LEAST]
 
 

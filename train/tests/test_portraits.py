@@ -4,6 +4,7 @@ import os
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "train"))
 from heads import assets  # noqa: E402
-from portraits import align, landmarks, lips, masks, prototype, wrinkles  # noqa: E402
+from portraits import align, landmarks, lips, masks, pairs, prototype, wrinkles  # noqa: E402
 from portraits.age import Portrait, hair_level, rejuvenate_skin  # noqa: E402
 
 NEEDS_PACK = unittest.skipUnless(assets.is_available(), f"no MakeHuman pack at {assets.pack_folder()}")
@@ -426,6 +427,7 @@ class Lips(unittest.TestCase):
         upper, lower, _ = lips.edges(lens, np.zeros(1))
         rows = np.nonzero(masks.luma(self.open)[86:106, 64] > .75)[0] + 86
         np.testing.assert_allclose([middle[1] + upper[0] * down[1], middle[1] + lower[0] * down[1]], [rows[0], rows[-1] + 1], atol=1.2)
+        self.assertAlmostEqual(lips.height(lens) * np.hypot(*across), rows[-1] + 1 - rows[0], delta=2)
 
     def test_closes_over_the_teeth_and_keeps_the_rest(self):
         lens = lips.opening(self.open, self.points)
@@ -445,6 +447,17 @@ class Lips(unittest.TestCase):
 
 
 class Smiles(unittest.TestCase):
+    def test_lips_go_the_same_way_for_the_same_label(self):
+        still = mock.Mock(warp=lambda photo, *_: photo, shift=lambda *_: 0)
+        for size in (.22, .3):
+            with mock.patch.multiple(lips, opening=mock.Mock(return_value=0), height=mock.Mock(return_value=size),
+                                     closed=lambda photo, points, lens, share: photo * 0 + share):
+                found = pairs.smile_pairs(0, np.zeros((256, 256, 3)), face_points() * 2, (0, 1., 0), None, still)
+            closing = [(picture.mean() / 255, -change[1]) for picture, change in found if change[1] < 0]
+            self.assertEqual(closing[-1], (1, 1))
+            for share, label in closing[:-1]:
+                self.assertAlmostEqual(share * size, label / 2, delta=.01)
+
     def test_warps_neither_open_nor_close_lips(self):
         from portraits.pairs import CLOSED, OPEN, SMILES, warped_smiles
         for smile in range(OPEN):
