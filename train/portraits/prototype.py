@@ -14,14 +14,13 @@ from .fields import lookup, resized, scattered
 from .masks import luma
 
 SIDE = 256                                      # of the portraits
-COARSE = 4                                      # colour is found for cells of half as many pixels, detail of as many
+COLOUR_CELL, DETAIL_CELL = 2, 4                 # pixels along the sides of the cells that they are found for
 BANDS = (0., 1.2), (1.2, 2.5), (2.5, 5.)        # of detail: between two Gaussian blurs, pixels
 NEAR = 5                                        # pixels over which the strength of detail is one
-CLOSE = .02                                     # deviations of log colour that are as good as none
 FLOOR = .004                                    # detail (of log luma) weaker than this is none
 SNUG = .03 * SIDE                               # how far a landmark pulls where faces are laid over each other
 ENOUGH = .75, .95                               # share of the people whose skin is seen in a place, from nothing to the whole change
-ROUNDS = 8
+ROUNDS, CLOSE = 8, .02                          # of least absolute deviations; so small ones count as none
 YEAR = 2013                                     # of the photos, about
 GRID = (np.mgrid[0:SIDE, 0:SIDE] + .5)[::-1].transpose(1, 2, 0)
 MIRRORED = np.r_[16:-1:-1, 26:16:-1, 27:31, 35:30:-1, 45:41:-1, 47:45:-1, 39:35:-1, 41:39:-1, 54:47:-1, 59:54:-1, 64:59:-1, 67:64:-1]
@@ -97,7 +96,8 @@ class Prototype:
 
 def prototype(photos, landmarks, ages, others):
     """photos: N x SIDE x SIDE x 3 bytes; landmarks: N x 68 x 2 pixels; others: N x K, what is no matter of age but goes with it by chance
-    (the last changes sides in the mirror). Colour is fitted by least absolute deviations, so that glasses, which are worn by fewer than half, are none of it."""
+    (the last changes sides in the mirror). Colour is fitted by least absolute deviations, so that glasses, which fewer than half wear, are no
+    part of it."""
     mean = landmarks.mean(0)
     points = (mean + mean[MIRRORED] * [-1, 1] + [SIDE, 0]) / 2
     face = masks.features(points, SIDE) * masks.face_oval(points, SIDE)     # no skin, but of the face
@@ -106,18 +106,20 @@ def prototype(photos, landmarks, ages, others):
         rgb = photo / 255
         laid = on(points, marks, np.dstack([rgb, masks.skin(rgb, marks)]))
         rgb, skin = laid[..., :3], laid[..., 3:]
-        colours.append(shrunk(log(rgb) - (log(rgb) * skin).sum((0, 1)) / skin.sum(), COARSE // 2).astype(np.float32))
-        seen.append(shrunk(np.maximum(skin[..., 0], face)[..., None], COARSE // 2)[..., 0] > .5)
-        details.append(shrunk(strength(bands(rgb)).transpose(1, 2, 0), COARSE).astype(np.float32))
+        colours.append(shrunk(log(rgb) - (log(rgb) * skin).sum((0, 1)) / skin.sum(), COLOUR_CELL).astype(np.float32))
+        seen.append(shrunk(np.maximum(skin[..., 0], face)[..., None], COLOUR_CELL)[..., 0] > .5)
+        details.append(shrunk(strength(bands(rgb)).transpose(1, 2, 0), DETAIL_CELL).astype(np.float32))
     known = np.c_[ages, others]
     known = known - known.mean(0)
     known = np.concatenate([known, known * np.r_[np.ones(known.shape[1] - 1), -1]])
     colours, seen, details = both(np.stack(colours)), both(np.stack(seen)), both(np.stack(details))
-    by_year = lambda values, *how: slopes(values.reshape(len(values), -1), known, *how)[0].reshape(values.shape[1:])
     sure = np.clip((gaussian_filter(seen.mean(0), 2) - ENOUGH[0]) / (ENOUGH[1] - ENOUGH[0]), 0, 1)
-    weights = seen.reshape(len(seen), -1).astype(np.float32)
-    colour = np.stack([by_year(colours[..., k], weights, ROUNDS) for k in range(3)], -1) * sure[..., None]
-    return Prototype(points, gaussian_filter(resized(colour, SIDE), (1.5, 1.5, 0)), resized(by_year(details), SIDE))
+    inside, colour = sure > 0, np.zeros(colours.shape[1:], np.float32)
+    for channel in range(3):
+        colour[inside, channel] = slopes(colours[:, inside, channel], known, seen[:, inside].astype(np.float32), ROUNDS)[0]
+    colour *= sure[..., None]
+    detail = slopes(details.reshape(len(details), -1), known)[0].reshape(details.shape[1:])
+    return Prototype(points, gaussian_filter(resized(colour, SIDE), (1.5, 1.5, 0)), resized(detail, SIDE))
 
 
 def eyes_and_mouth(landmarks, size):
