@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Makes the shipped model from the one before it: the same data, seeds and numbers of steps. About 20 minutes for the data
-# and 110 for training, on two processor cores. Bit for bit only on the same processor and libraries, else within the
+# Makes the shipped model from the one before it: the same data, seeds and numbers of steps. About 25 minutes for the data
+# and 85 for training, on two processor cores. Bit for bit only on the same processor and libraries, else within the
 # noise that docs/model.md tells. What WORK has already is kept, so a run that was cut off can go on.
 #
 # usage: cd train; MAKEHUMAN_DIR=... ./shipped.sh PHOTOS WORK
