@@ -122,7 +122,8 @@ def main():
         command = commands.add_parser(name, help=text)
         command.add_argument("data", help="folder with real128.npz and real256.npz")
         command.set_defaults(run=run)
-    command.add_argument("people", help="CSV file: id, birth_year, gender (F, M)")
+        if run is age:
+            command.add_argument("people", help="CSV file: id, birth_year, gender (F, M)")
     command = commands.add_parser("sheet", help="look at pairs")
     command.add_argument("data")
     command.add_argument("pairs", help="turns.npz, smiles.npz or age.npz")

@@ -31,15 +31,15 @@ def with_years(rgb, skin, hair, landmarks, years, changes):
     size = len(rgb)
     colour, strength = changes
     inside = gaussian_filter(masks.face_oval(landmarks, size), 2) * masks.features(landmarks, size)
-    face = np.maximum(skin, inside * (1 - hair)) * (1 - 0.85 * prototype.eyes_and_mouth(landmarks, size))
+    face = np.maximum(skin, inside * (1 - hair)) * (1 - 0.85 * masks.eyes_and_mouth(landmarks, size))      # of them a prototype knows only the blur
     face = face * (1 - np.clip(gaussian_filter(maximum_filter(hair, 9), 3), 0, 1))
     detail = np.clip(prototype.bands(rgb), DARKEST_LINE, LIGHTEST_LINE).transpose(1, 2, 0)
     detail = ((np.exp(np.clip(strength * years * DEEPENED, -1.2, 1.2)) - 1) * detail).sum(-1)
     return np.clip(rgb * np.exp(years * colour * face[..., None] + (detail * skin)[..., None]), 0, 1)
 
 
-def age_skin(rgb, mask, landmarks, amount):
-    """Folds and wrinkles on the skin; amount 0..1."""
+def wrinkled(rgb, mask, landmarks, amount):
+    """Folds and wrinkles drawn on the skin; amount 0..1."""
     return rgb * np.exp(wrinkles.draw(landmarks, len(rgb)) * amount * mask)[..., None]
 
 
@@ -136,7 +136,8 @@ class Portrait:
     """A photo with its masks, ready to be made older or younger, or given other hair, several times."""
 
     def __init__(self, rgb, landmarks, changes):
-        """rgb: S x S x 3 in 0..1; landmarks: 68 x 2 pixels; changes: by a year, of prototype.Prototype."""
+        """rgb: S x S x 3 in 0..1; landmarks: 68 x 2 pixels; changes: of colour and detail by a year, S x S x 3 and
+        S x S x bands (prototype.Prototype.changes)."""
         self.rgb = rgb
         self.landmarks = landmarks
         self.changes = changes
@@ -151,7 +152,7 @@ class Portrait:
 
     def older(self, amount, grey=True):
         """amount 0..1. Colour only: the shape is the caller's (fields.py)."""
-        aged = age_skin(self._with_years(OLDER * amount), self.skin, self.landmarks, amount)
+        aged = wrinkled(self._with_years(OLDER * amount), self.skin, self.landmarks, amount)
         return np.clip(grey_hair(aged, self.hair, self.brows, amount, self.skin_level) if grey else aged, 0, 1)
 
     def younger(self, amount, dark=True):

@@ -62,7 +62,7 @@ class Fields:
     def __init__(self, size, softness=1.0):
         self.size = size
         self.softness = softness
-        self.grid = (np.mgrid[0:size, 0:size] + .5)[::-1].transpose(1, 2, 0)
+        self.grid = pixels(size)
         self.states, self.fields = {}, {}
 
     def state(self, key):
@@ -116,8 +116,12 @@ class Fields:
         factor = len(photo) // self.size
         if factor > 1:
             displacement = resized(displacement, len(photo)) * factor
-        grid = (np.mgrid[0:len(photo), 0:len(photo)] + .5)[::-1].transpose(1, 2, 0)
-        return lookup(photo, grid + displacement, "reflect")
+        return lookup(photo, pixels(len(photo)) + displacement, "reflect")
+
+
+def pixels(size):
+    """size x size x 2: where the middle of every pixel is (x, y)."""
+    return (np.mgrid[0:size, 0:size] + .5)[::-1].transpose(1, 2, 0)
 
 
 def scattered(grid, points, values, sigma):

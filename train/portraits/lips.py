@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 from scipy.optimize import minimize
 
-from .fields import lookup
+from .fields import lookup, pixels
 from .masks import luma, polygon
 from .mouths import lip_colour, redness
 
@@ -90,7 +90,7 @@ def closed(photo, landmarks, lens, amount):
     size = len(photo)
     middle, across, down = frame(landmarks)
     half = np.hypot(*across)
-    grid = (np.mgrid[0:size, 0:size] + .5)[::-1].transpose(1, 2, 0)
+    grid = pixels(size)
     u, v = ((grid - middle) @ axis / half ** 2 for axis in (across, down))
     upper, lower, bow = edges(lens, u)
     margin = MARGIN * size / 256 / half * np.clip(4 * bow, 0, 1)

@@ -67,6 +67,12 @@ def features(landmarks, size, grow=0.08):
     return np.clip(gaussian_filter(maximum_filter(mask, 2 * reach + 1), reach * 0.5), 0, 1)
 
 
+def eyes_and_mouth(landmarks, size):
+    """Eyeballs and what lies between the lips."""
+    inner = np.max([polygon(landmarks[part], size) for part in (slice(36, 42), slice(42, 48), slice(60, 68))], 0)
+    return np.clip(gaussian_filter(maximum_filter(inner, 5), 2), 0, 1)
+
+
 def _gaussian_model(samples):
     mean = np.median(samples, 0)
     spread = samples - mean

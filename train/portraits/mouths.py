@@ -11,7 +11,7 @@ from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import splu
 
-from .fields import lookup, resized
+from .fields import lookup, pixels, resized
 from .landmarks import MIRROR
 from .masks import face_frame, luma, polygon
 
@@ -114,7 +114,7 @@ def put(photo, landmarks, donor, donor_landmarks):
     goal = landmarks.copy()
     goal[MOUTH] = fitted[MOUTH] + (landmarks[NOSE] - fitted[NOSE]).mean(0)
     field = RBFInterpolator(goal[FITTED], (donor_landmarks - goal)[FITTED], kernel="thin_plate_spline", smoothing=30)
-    step, grid = size // 64, (np.mgrid[0:size, 0:size] + .5)[::-1].transpose(1, 2, 0)
+    step, grid = size // 64, pixels(size)
     coarse = grid.reshape(64, step, 64, step, 2).mean((1, 3))
     warped = lookup(donor, grid + resized(field(coarse.reshape(-1, 2)).reshape(64, 64, 2), size), "nearest")
 

@@ -116,7 +116,7 @@ def years_of(real, rows, people):
     """The prototype of these portraits. people: a file of years of birth."""
     ages, women = prototype.read_labels(people, real[256]["id"][rows])
     smiles, yaws = real[128]["par"][rows, 1:3].T
-    return prototype.prototype(real[256]["img"][rows], real[256]["lm"][rows], ages, np.stack([women, smiles, yaws], 1))
+    return prototype.fit(real[256]["img"][rows], real[256]["lm"][rows], ages, np.stack([women, smiles, yaws], 1))
 
 
 def maker(kind, real, rows, people=None):

@@ -7,10 +7,11 @@ import csv
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import gaussian_filter
 
 from . import masks
-from .fields import lookup, resized, scattered
+from .fields import lookup, pixels, resized, scattered
+from .landmarks import MIRROR
 from .masks import luma
 
 SIDE = 256                                      # of the portraits
@@ -22,17 +23,19 @@ SNUG = .03 * SIDE                               # how far a landmark pulls where
 ENOUGH = .75, .95                               # share of the people whose skin is seen in a place, from nothing to the whole change
 ROUNDS, CLOSE = 8, .02                          # of least absolute deviations; so small ones count as none
 YEAR = 2013                                     # of the photos, about
-GRID = (np.mgrid[0:SIDE, 0:SIDE] + .5)[::-1].transpose(1, 2, 0)
-MIRRORED = np.r_[16:-1:-1, 26:16:-1, 27:31, 35:30:-1, 45:41:-1, 47:45:-1, 39:35:-1, 41:39:-1, 54:47:-1, 59:54:-1, 64:59:-1, 67:64:-1]
+GRID = pixels(SIDE)
 
 
 def read_labels(path, ids):
     """-> ages (about), and who is a woman (0 or 1), of the people with these ids. A CSV file: id, birth_year, gender (F, M)."""
     with open(path, newline="") as file:
-        known = {row["id"]: row for row in csv.DictReader(file)}
+        rows = csv.DictReader(file)
+        if not {"id", "birth_year", "gender"} <= set(rows.fieldnames or ()):
+            raise SystemExit(f"{path}: no CSV file with the columns id, birth_year and gender")
+        known = {row["id"]: row for row in rows}
     missing = [name for name in ids if name not in known]
     if missing:
-        raise FileNotFoundError(f"{path}: no years of birth of {', '.join(missing[:5])} ({len(missing)} in all)")
+        raise SystemExit(f"{path}: no years of birth of {', '.join(missing[:5])} ({len(missing)} in all)")
     return (np.array([YEAR - int(known[name]["birth_year"]) for name in ids], np.float32),
             np.array([known[name]["gender"] == "F" for name in ids], np.float32))
 
@@ -94,12 +97,12 @@ class Prototype:
         return laid[..., :3], laid[..., 3:]
 
 
-def prototype(photos, landmarks, ages, others):
-    """photos: N x SIDE x SIDE x 3 bytes; landmarks: N x 68 x 2 pixels; others: N x K, what is no matter of age but goes with it by chance
+def fit(photos, landmarks, ages, others):
+    """-> Prototype. photos: N x SIDE x SIDE x 3 bytes; landmarks: N x 68 x 2 pixels; others: N x K, what is no matter of age but goes with it by chance
     (the last changes sides in the mirror). Colour is fitted by least absolute deviations, so that glasses, which fewer than half wear, are no
     part of it."""
     mean = landmarks.mean(0)
-    points = (mean + mean[MIRRORED] * [-1, 1] + [SIDE, 0]) / 2
+    points = (mean + mean[MIRROR] * [-1, 1] + [SIDE, 0]) / 2
     face = masks.features(points, SIDE) * masks.face_oval(points, SIDE)     # no skin, but of the face
     colours, seen, details = [], [], []
     for photo, marks in zip(photos, landmarks.astype(float)):
@@ -120,9 +123,3 @@ def prototype(photos, landmarks, ages, others):
     colour *= sure[..., None]
     detail = slopes(details.reshape(len(details), -1), known)[0].reshape(details.shape[1:])
     return Prototype(points, gaussian_filter(resized(colour, SIDE), (1.5, 1.5, 0)), resized(detail, SIDE))
-
-
-def eyes_and_mouth(landmarks, size):
-    """Eyeballs and what lies between the lips: of them a prototype knows only the blur."""
-    inner = np.max([masks.polygon(landmarks[part], size) for part in (slice(36, 42), slice(42, 48), slice(60, 68))], 0)
-    return np.clip(gaussian_filter(maximum_filter(inner, 5), 2), 0, 1)

@@ -13,7 +13,7 @@ from heads.model import LANDMARKS, head_model
 from heads.raster import fragments
 from heads.scene import CAMERA_DISTANCE, ffhq_frame, flattened, turned
 from . import masks
-from .fields import MEAN_HAIR, lookup, mean_head, scattered
+from .fields import MEAN_HAIR, lookup, mean_head, pixels, scattered
 
 GRID = 128          # vertices along each side of the sheet
 ROUND = .45         # decimetres: radius with which outlines bend backwards
@@ -22,7 +22,7 @@ BEHIND = 4          # and decimetres by which those that do not lie farther back
 STRETCH = 2.        # the most that the motion may change across the picture, by cells per cell; where it falls by more than 1, it folds
 SHEAR = 2.          # and the motion across, down the picture
 ROUNDS = 150        # of smoothing where it is more, at most
-PIXELS = (np.mgrid[0:GRID, 0:GRID] + .5)[::-1].transpose(1, 2, 0)
+PIXELS = pixels(GRID)
 SMILE, AGE = .25, .5
 
 
@@ -145,7 +145,7 @@ class Turn:
             step = len(way) // cells
             return (way.reshape(cells, step, cells, step, 2).mean((1, 3)) / step).transpose(2, 0, 1)
 
-        places = (np.mgrid[0:len(source), 0:len(source)] + .5)[::-1].transpose(1, 2, 0)
+        places = pixels(len(source))
         return np.stack([pooled(source - places), pooled(self.motion(degrees)[0])])
 
     def turned(self, degrees):

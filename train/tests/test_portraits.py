@@ -208,7 +208,7 @@ class Prototypes(unittest.TestCase):
 
     def test_the_years_are_found_and_nothing_else(self):
         photos, points, ages, women = self.people()
-        found = prototype.prototype(photos, points, ages, np.stack([women, 0 * women, 0 * women], 1))
+        found = prototype.fit(photos, points, ages, np.stack([women, 0 * women, 0 * women], 1))
         cheek, chin, bar = (found.colour[where].mean() for where in (self.CHEEK, self.CHIN, np.s_[125:129, 75:105]))
         self.assertAlmostEqual(cheek, -.0045, delta=.001)              # -0.006 in the middle, less around it, less what all skin has
         self.assertLess(abs(chin), .0012)                                               # women's
@@ -243,8 +243,12 @@ class Prototypes(unittest.TestCase):
             ages, women = prototype.read_labels(path, ["A2", "A1"])
             self.assertEqual(ages[1] - ages[0], 20)
             self.assertEqual(women.tolist(), [0, 1])
-            with self.assertRaisesRegex(FileNotFoundError, "A3"):
+            with self.assertRaisesRegex(SystemExit, "A3"):
                 prototype.read_labels(path, ["A1", "A3"])
+            with open(path, "w") as file:
+                file.write("name,born\nA1,1950\n")
+            with self.assertRaisesRegex(SystemExit, "birth_year"):
+                prototype.read_labels(path, ["A1"])
 
 
 class Ageing(unittest.TestCase):
