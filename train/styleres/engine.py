@@ -245,10 +245,12 @@ class Stage:
         self.step, self.spent = state["step"], state["spent"]
         self.load_extra(state["extra"])
 
-    def start_from(self, path):
-        """Goes on from the averaged weights of an earlier stage, of training from pairs, or of a model file; -> whether a mapping
-        network was among them."""
+    def start_from(self, path, fresh=()):
+        """Goes on from the averaged weights of an earlier stage, of training from pairs, or of a model file, but for those whose names have
+        a part that is `fresh`, whatever networks there are; -> whether a mapping network was among them."""
         state = {"mapping": None, "critics": {}, "carried": {}, "absent": (), **load_checkpoint(path)}
+        state["ema"] = {name: value for name, value in state["ema"].items() if not any(part in name for part in fresh)}
+        state["absent"] = (*state["absent"], *fresh)
         self._take(state)
         return state["mapping"] is not None
 

@@ -41,12 +41,7 @@ class Residual(AdversarialStage):
         return {"player": self.pick("model.generator.", names), "critic": self.pick("critics.")}
 
     def start_from(self, path):
-        if self.settings["fresh"]:
-            first = {name: value.clone() for name, value in self.model.state_dict().items() if "modify_feature" in name}
-        has_mapping = super().start_from(path)
-        if self.settings["fresh"]:
-            self.model.load_state_dict(first, strict=False)
-            self.average = {name: value.detach().clone() for name, value in self.followed().items()}
+        has_mapping = super().start_from(path, ("modify_feature",) if self.settings["fresh"] else ())
         if not has_mapping and self.settings["codes"] != "photos":
             raise SystemExit(f'{path}: no mapping network in it; residual.codes = "photos" goes without')
 

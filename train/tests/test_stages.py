@@ -280,6 +280,18 @@ class ResidualTest(StageTest):
                     self.assertTrue(torch.equal(value, source[name if source is untouched else f"model.{name}"]), name)
             self.assertTrue(all(torch.equal(value, stage.networks.state_dict()[name]) for name, value in stage.average.items()))
 
+    def test_afresh_without_a_network_that_the_model_had(self):
+        self.steps(self.stage(Residual), 1).save(self.path("trained.pt"))
+        settings = tiny.stage_settings(residual={"fresh": True})
+        settings["model"] = dict(settings["model"], carry_channels=0)
+        stage = Residual(settings, engine.Processes(), self.sources)
+        stage.start_from(self.path("trained.pt"))
+        self.assertFalse(any("modify_feature_carry" in name for name in stage.model.state_dict()))
+        self.steps(stage, 1)
+        settings["residual"]["fresh"] = False
+        with self.assertRaisesRegex(SystemExit, "modify_feature_carry"):
+            Residual(settings, engine.Processes(), self.sources).start_from(self.path("trained.pt"))
+
     def test_cycle_compares_what_comes_back_with_the_photo(self):
         stage = self.stage(Residual, edited=0.5)
         photos = torch.rand(4, 3, 32, 32)
