@@ -47,7 +47,7 @@ def main():
     command.add_argument("--count", type=int, default=1000)
     command.add_argument("--step", type=int, default=1, help="seed step: 2 for each of two processes")
     command.add_argument("--kind", choices=KINDS, default="plain",
-                         help="turned: wide turns to both sides; recoloured: hair of other colours, which here does not go with age; "
+                         help="turned: wide turns to both sides; smiling: no smile to a broad one; recoloured: hair of other colours, which here does not go with age; "
                          "mixed: all four with labels of their own")
     command.set_defaults(run=quads)
     command = commands.add_parser("sheet", help="contact sheet")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training quadruples: one stranger as (base, other age, other smile, other yaw), with wide turns or with other hair, everything else the same;
-or with everything else another."""
+"""Training quadruples: one stranger as (base, other age, other smile, other yaw), with wide turns, with all kinds of smile or with other hair,
+everything else the same; or with everything else another."""
 import os
 
 import numpy as np
@@ -8,7 +8,9 @@ from PIL import Image
 
 from .identity import HAIR_COLOURS, identity
 from .labels import hair_lightness
+from .model import head_model
 from .render import render
+from .scene import frame_ffhq, framed_as, pose
 from .textures import linear
 
 
@@ -47,6 +49,12 @@ def turned(seed):
             ({}, {"turn": left - head["yaw"]}, {"turn": right - head["yaw"]}, {"smile": _other(random, head["smile"], 0, 1, .4)})]
 
 
+def smiling(seed):
+    """Four heads of one identity: hardly smiling, not at all, half and broadly."""
+    head, random = quadruple(seed)[0], np.random.RandomState(seed + 9000011)
+    return [dict(head, smile=float(smile)) for smile in (random.uniform(.1, .45), 0, random.uniform(.55, .85), random.uniform(1, 1.5))]
+
+
 def _hair_colour(random):
     hair = linear(HAIR_COLOURS[random.randint(len(HAIR_COLOURS))]) * np.exp(random.randn() * .12)
     return {"haircol": hair, "browcol": hair * .55, "grey": float(random.rand() * (random.rand() < .4))}
@@ -72,18 +80,25 @@ def mixed(seed):
                  **_hair_colour(random)) for _ in range(4)]
 
 
-KINDS = {"plain": quadruple, "turned": turned, "recoloured": recoloured, "mixed": mixed}
+KINDS = {"plain": quadruple, "turned": turned, "smiling": smiling, "recoloured": recoloured, "mixed": mixed}
 
 
 def yaw_of(head):
     return head["yaw"] + head.get("turn", 0)
 
 
+def frame_of(first, head):
+    """How the picture of a head is framed beside the first one of its identity: like that one, if they were photographed alike."""
+    alike = all(head[name] == first[name] for name in ("yaw", "pitch", "roll"))
+    return framed_as(pose(head_model(), first).framing()) if alike else frame_ffhq
+
+
 def render_quadruple(seed, size=128, render_size=192, heads=quadruple):
     """-> img (4, size, size, 3) u8, lm (4, 68, 2) pixels, par (4, 4): age, smile, yaw / 30, hair lightness"""
     images, landmarks, labels = [], [], []
-    for head in heads(seed):
-        picture, points = render(head, render_size, supersampling=1)
+    heads = heads(seed)
+    for head in heads:
+        picture, points = render(head, render_size, supersampling=1, frame=frame_of(heads[0], head))
         images.append(np.asarray(Image.fromarray(picture).resize((size, size), Image.LANCZOS)))
         landmarks.append(points * size / render_size)
         labels.append([head["age"], head["smile"], yaw_of(head) / 30, hair_lightness(head)])

@@ -103,11 +103,21 @@ def frame_ffhq(projected, landmarks, width, height):
     return np.stack([(d @ x / square + 1) / 2 * width, (d @ y / square + 1) / 2 * height], 1)
 
 
+def eye_level(points):
+    """Between the eyes, of 68 projected landmarks."""
+    return (points[36:42].mean(0) + points[42:48].mean(0)) / 2
+
+
+def framed_as(others):
+    """-> frame_ffhq of another picture of the same person, whose projected landmarks these are: as large and as upright, the eyes in
+    the same place. (By its own landmarks, a smile, which lifts the mouth, would enlarge the head.)"""
+    return lambda projected, landmarks, width, height: frame_ffhq(projected - eye_level(landmarks) + eye_level(others), others, width, height)
+
+
 def frame_portrait(projected, landmarks, width, height, visible=PORTRAIT_HEIGHT, eyes_at=.46):
     """Screen positions of a plain portrait, `visible` decimetres high, eyes at this share of the height."""
-    eyes = (landmarks[36:42].mean(0) + landmarks[42:48].mean(0)) / 2
     scale = height / visible
-    return np.stack([width / 2 + projected[:, 0] * scale, height * eyes_at + (projected[:, 1] - eyes[1] - .1) * scale], 1)
+    return np.stack([width / 2 + projected[:, 0] * scale, height * eyes_at + (projected[:, 1] - eye_level(landmarks)[1] - .1) * scale], 1)
 
 
 @dataclass
@@ -166,11 +176,14 @@ class Scene:
     def flattened(self, positions):
         return flattened(positions, self.head.get("dist", CAMERA_DISTANCE))
 
+    def framing(self):
+        """The projected landmarks by which the picture is framed (decimetres)."""
+        return self.flattened(self.framed)[0]
+
     def projected(self, positions, width, height):
         """Screen positions (pixels) and depth of further points, framed as project() did."""
         flat, depth = self.flattened(positions)
-        landmarks, _ = self.flattened(self.framed)
-        return self.frame(flat, landmarks, width, height), depth
+        return self.frame(flat, self.framing(), width, height), depth
 
     def is_mesh(self, mesh_numbers, names):
         return np.isin(mesh_numbers, [self.numbers[n] for n in names if n in self.numbers])

@@ -162,6 +162,27 @@ class Renders(unittest.TestCase):
         self.assertEqual([head["age"] for head in (left, right, smile)], [base["age"]] * 3)
         self.assertGreater(abs(smile["smile"] - base["smile"]), .4)
 
+    def test_smiles_of_all_kinds(self):
+        from heads.quads import smiling
+        smiles = [head["smile"] for head in smiling(11)]
+        self.assertEqual(smiles[1], 0)
+        self.assertTrue(0 < smiles[0] < .5 < smiles[2] < 1 <= smiles[3])
+
+    def test_a_smile_does_not_enlarge_the_head(self):
+        from heads import quads
+        seed = 900000       # its face is long: by its own landmarks, a smile would enlarge it by an eighth
+        together = quads.render_quadruple(seed, 48, 48, quads.smiling)["lm"] / 48
+        sizes = [np.hypot(*(points[16] - points[0])) for points in together]
+        self.assertLess(max(sizes) / min(sizes), 1.02)
+        eyes = together[:, 36:48].mean(1)
+        np.testing.assert_allclose(eyes, np.tile(eyes[0], (4, 1)), atol=.005)
+        centre, x, _ = ffhq_frame(together[0])
+        np.testing.assert_allclose([*centre, *x], [.5, .5, .5, 0], atol=1e-6)
+        for points in quads.render_quadruple(seed, 48, 48, quads.mixed)["lm"] / 48:       # photos of their own
+            np.testing.assert_allclose(ffhq_frame(points)[1], [.5, 0], atol=1e-6)
+        turned = quads.render_quadruple(seed, 48, 48, quads.turned)["lm"] / 48
+        self.assertGreater(np.ptp(turned[:, 36:48].mean(1)[:, 0]), .05)        # in their place, not in the frame's
+
     def test_hair_of_other_colours(self):
         from heads.labels import hair_lightness
         from heads.quads import recoloured
