@@ -79,7 +79,8 @@ def _recolour(rgb, mask, level, tint, amount, contrast):
 
 HAIR_AREA = 0.05        # of the picture; less is no hair, a fringe, or a mask that found a part of it only: nothing to colour.
 SOLID = 0.4             # How much of a mask is surely hair; less is the rim of a bald head, or again only a part
-DARKEST = 0.09          # luma of hair
+DARKEST = 0.11          # luma of hair
+DARKER, LIGHTER = 1.3, 0.75     # contrast of strands beside what they had: dark hair shines here and there or is a black shape
 SOFT = 0.05             # luma over which a wish for darker or lighter hair meets what hair can be
 DARK_HAIR, LIGHT_HAIR = np.array([1.22, 0.97, 0.74]), np.array([1.22, 0.96, 0.68])     # tints
 
@@ -120,7 +121,7 @@ def darken_hair(rgb, mask, brow_mask, amount):
 
 def colour_hair(rgb, mask, brow_mask, target, tint):
     """Hair and, less so, brows of another natural colour with the mean luma `target`."""
-    painted = _recolour(rgb, mask, target, tint, 1.0, 0.6 if target > hair_level(rgb, mask)[0] else 0.8)
+    painted = _recolour(rgb, mask, target, tint, 1.0, LIGHTER if target > hair_level(rgb, mask)[0] else DARKER)
     brows = luma(rgb)[..., None] * 0.5 + 0.3 * target * np.asarray(tint)
     return painted + (brows - painted) * (brow_mask * 0.5)[..., None]
 
@@ -141,7 +142,7 @@ class Portrait:
         self.rgb = rgb
         self.landmarks = landmarks
         self.changes = changes
-        self.hair = masks.hair(rgb, landmarks)
+        self.hair = masks.own_hair(rgb, landmarks)
         self.has_hair = enough(self.hair)
         self.skin = masks.skin(rgb, landmarks) * (1 - self.hair)
         self.skin_level = float((luma(rgb) * self.skin).sum() / (self.skin.sum() + 1e-6))

@@ -214,3 +214,13 @@ def person(rgb, landmarks):
     seeds = np.where(inner, 1, np.where(outer, 2, 0))
     return np.clip(random_walker(np.clip(values * 2, -1, 1), seeds, beta=400, mode="cg_j", channel_axis=-1, return_full_prob=True,
                                  prob_tol=1)[0], 0, 1)
+
+
+def own_hair(rgb, landmarks):
+    """hair() without what beside it is like it, but backdrop (S even)."""
+    found, half = hair(rgb, landmarks), len(rgb) // 2
+    inside = person(rgb.reshape(half, 2, half, 2, 3).mean((1, 3)), landmarks / 2)
+    if inside is None:
+        return found
+    inside = np.asarray(Image.fromarray(inside.astype(np.float32)).resize(found.shape, Image.BILINEAR))
+    return np.minimum(found, np.clip(1.5 * inside - .25, 0, 1))

@@ -162,6 +162,18 @@ class Masks(unittest.TestCase):
         self.assertLess(hair[75, 45], .05)
         self.assertLess(hair[10, 8], .05)                   # backdrop
 
+    def test_hair_ends_where_the_person_does(self):
+        rgb, points = drawn_portrait()
+        hair, half = masks.hair(rgb, points), SIZE // 2
+        np.testing.assert_allclose(masks.own_hair(rgb, points).sum(), hair.sum(), rtol=.03)
+        person = np.tile((np.arange(half) < half / 2).astype(float), (half, 1))
+        with mock.patch.object(masks, "person", return_value=person):
+            own = masks.own_hair(rgb, points)
+        np.testing.assert_array_equal(own[:, :half - 1], hair[:, :half - 1])
+        self.assertEqual(own[:, half + 1:].max(), 0)
+        with mock.patch.object(masks, "person", return_value=None):        # no plain backdrop
+            np.testing.assert_array_equal(masks.own_hair(rgb, points), hair)
+
     def test_bald_has_no_hair(self):
         rgb, points = drawn_portrait(hair=(.80, .60, .50))
         hair = masks.hair(rgb, points)
