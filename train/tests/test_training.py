@@ -80,6 +80,19 @@ class DataTest(TrainingTest):
         self.assertAlmostEqual(counts[0.0], 1 / 4, delta=0.06)
         self.assertAlmostEqual(counts[8.0], 9 / 12, delta=0.06)
 
+    def test_heads_are_asked_for_more_of_a_smile_than_there_is(self):
+        smiles = np.array([0.0, 0.5, 1.2], np.float32)
+        wishes = np.stack([self.data._wishes(np.random.default_rng(k), smiles) for k in range(200)])
+        self.assertTrue((wishes[:, 1] == 0).all())
+        for column, sign in ((0, -1), (2, 1)):
+            asked = wishes[:, column] * sign
+            self.assertTrue((asked >= 0).all() and (asked <= data.BEYOND).all())
+            self.assertAlmostEqual((asked > 0).mean(), 0.5, delta=0.1)
+        self.data.mix, self.data.render_labels[..., data.SMILE] = {"render": 1}, 0      # all four of them are serious
+        deltas = np.concatenate([self.data.batch(np.random.default_rng(k))[2] for k in range(40)])[:, data.SMILE]
+        self.assertTrue((deltas <= 0).all() and (deltas < 0).any() and (deltas == 0).any())
+        self.assertTrue((self.data.render_labels[..., data.SMILE] == 0).all())
+
     def test_known_ways_lead_from_target_to_photo(self):
         random = np.random.default_rng(3)
         picture = random.integers(0, 256, (32, 32, 3), np.uint8)
