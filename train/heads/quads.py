@@ -87,18 +87,18 @@ def yaw_of(head):
     return head["yaw"] + head.get("turn", 0)
 
 
-def frame_of(first, head):
-    """How the picture of a head is framed beside the first one of its identity: like that one, if they were photographed alike."""
-    alike = all(head[name] == first[name] for name in ("yaw", "pitch", "roll"))
-    return framed_as(pose(head_model(), first).framing()) if alike else frame_ffhq
+def photographed_alike(head, other):
+    return all(head[name] == other[name] for name in ("yaw", "pitch", "roll"))
 
 
 def render_quadruple(seed, size=128, render_size=192, heads=quadruple):
-    """-> img (4, size, size, 3) u8, lm (4, 68, 2) pixels, par (4, 4): age, smile, yaw / 30, hair lightness"""
+    """-> img (4, size, size, 3) u8, lm (4, 68, 2) pixels, par (4, 4): age, smile, yaw / 30, hair lightness. Heads that are photographed
+    alike are framed alike."""
     images, landmarks, labels = [], [], []
-    heads = heads(seed)
-    for head in heads:
-        picture, points = render(head, render_size, supersampling=1, frame=frame_of(heads[0], head))
+    first, *others = heads(seed)
+    like_first = framed_as(pose(head_model(), first).framing())
+    for head in (first, *others):
+        picture, points = render(head, render_size, supersampling=1, frame=like_first if photographed_alike(head, first) else frame_ffhq)
         images.append(np.asarray(Image.fromarray(picture).resize((size, size), Image.LANCZOS)))
         landmarks.append(points * size / render_size)
         labels.append([head["age"], head["smile"], yaw_of(head) / 30, hair_lightness(head)])

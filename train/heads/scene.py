@@ -103,7 +103,7 @@ def frame_ffhq(projected, landmarks, width, height):
     return np.stack([(d @ x / square + 1) / 2 * width, (d @ y / square + 1) / 2 * height], 1)
 
 
-def eye_level(points):
+def between_eyes(points):
     """Between the eyes, of 68 projected landmarks."""
     return (points[36:42].mean(0) + points[42:48].mean(0)) / 2
 
@@ -111,13 +111,13 @@ def eye_level(points):
 def framed_as(others):
     """-> frame_ffhq of another picture of the same person, whose projected landmarks these are: as large and as upright, the eyes in
     the same place. (By its own landmarks, a smile, which lifts the mouth, would enlarge the head.)"""
-    return lambda projected, landmarks, width, height: frame_ffhq(projected - eye_level(landmarks) + eye_level(others), others, width, height)
+    return lambda projected, landmarks, width, height: frame_ffhq(projected - between_eyes(landmarks) + between_eyes(others), others, width, height)
 
 
 def frame_portrait(projected, landmarks, width, height, visible=PORTRAIT_HEIGHT, eyes_at=.46):
     """Screen positions of a plain portrait, `visible` decimetres high, eyes at this share of the height."""
     scale = height / visible
-    return np.stack([width / 2 + projected[:, 0] * scale, height * eyes_at + (projected[:, 1] - eye_level(landmarks)[1] - .1) * scale], 1)
+    return np.stack([width / 2 + projected[:, 0] * scale, height * eyes_at + (projected[:, 1] - between_eyes(landmarks)[1] - .1) * scale], 1)
 
 
 @dataclass
