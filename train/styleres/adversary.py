@@ -50,14 +50,14 @@ class Mapping(nn.Module):
 
 
 class EqualConv(nn.Module):
-    """Equalised convolution of odd kernel, leaky ReLU; with down, the picture is blurred and halved before it."""
+    """Equalised convolution, leaky ReLU; with down (odd kernels), the picture is blurred and halved before it."""
 
-    def __init__(self, inputs, outputs, kernel, down=False, bias=True, activate=True):
+    def __init__(self, inputs, outputs, kernel, down=False, bias=True, activate=True, stride=1):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
-        self.gain, self.padding = 1 / math.sqrt(inputs * kernel * kernel), kernel // 2
-        self.down, self.activate = down, activate
+        self.gain, self.padding = 1 / math.sqrt(inputs * kernel * kernel), (kernel - stride + 1) // 2
+        self.down, self.activate, self.stride = down, activate, stride
 
     def forward(self, x):
         weight = (self.weight * self.gain).to(x.dtype)
@@ -67,7 +67,7 @@ class EqualConv(nn.Module):
         elif self.down:
             x = F.conv2d(blur(x, 1)[:, :, ::2, ::2], weight, bias)
         else:
-            x = F.conv2d(x, weight, bias, padding=self.padding)
+            x = F.conv2d(x, weight, bias, self.stride, self.padding)
         return F.leaky_relu(x, 0.2) * SQRT2 if self.activate else x
 
 
@@ -122,6 +122,21 @@ class Discriminator(nn.Module):
         groups = x.reshape(size, count // size, *x.shape[1:])
         deviation = (groups.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
         return deviation.repeat(size).view(count, 1, 1, 1).expand(-1, 1, *x.shape[2:])
+
+
+class PatchDiscriminator(nn.Module):
+    """Of every patch of a picture, whether it is a real one's (PatchGAN of Isola et al., arXiv 1611.07004, without normalisation): what
+    edits spoil is texture here and there, in pictures that are mostly the photo still."""
+
+    def __init__(self, channels):
+        """channels: of as many layers, each of which halves the side."""
+        super().__init__()
+        halving = [EqualConv(inputs, outputs, 4, stride=2) for inputs, outputs in zip([3, *channels], channels)]
+        self.layers = nn.Sequential(*halving, EqualConv(channels[-1], channels[-1], 3), EqualConv(channels[-1], 1, 3, activate=False))
+
+    def forward(self, x):
+        """N x 3 x side x side in -1..1 -> N x s x s, large for patches taken as real."""
+        return self.layers(x)[:, 0]
 
 
 class LatentDiscriminator(nn.Module):

@@ -17,9 +17,10 @@ import torch
 from PIL import Image
 
 LABELS = 4      # age 0..1, smile 0..1, yaw in units of 30 degrees, hair lightness 0..1 (heads/labels.py)
-SMILE, YAW = 1, 2
+SMILE, YAW, HAIR = 1, 2, 3
 SHAPE = slice(1, 3)     # the labels that move things: smile and yaw
-BEYOND = 1.0            # by how much more or less of a smile rendered heads are asked for that cannot smile more or less
+# By how much more or less of it rendered heads are asked for, and from where on they cannot have less or more: label: by how much, from, to.
+BEYOND = {SMILE: (1.0, 0.0, 1.0), HAIR: (0.5, 0.1, 0.93)}
 VARIANTS = "turns.npz", "smiles.npz", "age.npz"
 PICTURES = ("portraits", "variants", "renders")
 
@@ -154,6 +155,15 @@ class TrainingData:
         shapes = (-1, 3, side, side), (-1, LABELS), (-1, 2, cells, cells)
         return tuple(torch.from_numpy(np.array(x, np.float32).reshape(shape)) for x, shape in zip((photos, deltas, flows), shapes))
 
+    def originals(self, rng):
+        """-> (N * targets) x 3 x S x S, alone in a tuple: renders and portraits as they are, as many as a batch has targets."""
+        pictures = []
+        for kind, count in self.mix.items():
+            pool = {"render": self.renders.reshape(-1, *self.renders.shape[2:]), "portrait": self.portraits}[kind]
+            for row in rng.integers(len(pool), size=count * self.targets):
+                pictures += augment([normalise(pool[row])], [], [], rng)[0]
+        return (torch.from_numpy(np.stack(pictures)),)
+
     def _choose_targets(self, rng, source, labels, favourite=None):
         """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""
         others = [k for k in range(len(labels)) if k != source]
@@ -177,15 +187,16 @@ class TrainingData:
         order = [rng.integers(4)]
         order += self._choose_targets(rng, order[0], self.render_labels[identity])
         labels = self.render_labels[identity][order]
-        labels[1:, SMILE] += self._wishes(rng, labels[1:, SMILE])
+        for label, bounds in BEYOND.items():
+            labels[1:, label] += self._wishes(rng, labels[1:, label], *bounds)
         return [pictures[k] for k in order], list(labels), [self.unknown] * self.targets
 
     @staticmethod
-    def _wishes(rng, smiles):
-        """What may be asked for beyond these smiles: of a closed mouth less, of a broad smile more, which changes nothing. What nobody was ever
-        asked for breaks heads, and sliders do ask for it."""
-        ends = np.where(smiles <= 0, -BEYOND, np.where(smiles >= 1, BEYOND, 0))
-        return ends * rng.random(len(smiles)) * (rng.random(len(smiles)) < 0.5)
+    def _wishes(rng, labels, beyond, least, most):
+        """What may be asked for beyond these labels: of a closed mouth less of a smile, of a broad smile more, of black hair that it be
+        darker, which changes nothing. What nobody was ever asked for breaks heads, and sliders do ask for it."""
+        ends = np.where(labels <= least, -beyond, np.where(labels >= most, beyond, 0))
+        return ends * rng.random(len(labels)) * (rng.random(len(labels)) < 0.5)
 
     def _recolour(self, pictures, rng):
         """Moves the colour statistics of renders some way towards those of a random portrait."""

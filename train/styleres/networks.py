@@ -354,6 +354,22 @@ def known_motion(flow, cells):
     return way * (known[:, None, None, None] * (cells / flow.shape[2])), known
 
 
+def shown(way):
+    """How far every cell of the photo is to be seen in a picture that has it from there: N x 1 x c x c, 0..1. way: N x 2 x c x c, where
+    every cell of the picture is in the photo (c-ths of the side)."""
+    way = F.interpolate(way, scale_factor=2, mode="bilinear", align_corners=False) * 2      # what is stretched has no holes
+    count, side = len(way), way.shape[2]
+    axis = torch.arange(side, device=way.device)
+    places = (way + torch.stack([axis.expand(side, side), axis[:, None].expand(side, side)])).clamp(0, side - 1)
+    corner, cover = places.floor(), way.new_zeros(count, side * side)
+    for step in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        x, y = (corner + corner.new_tensor(step)[:, None, None]).unbind(1)
+        share = (1 - (places[:, 0] - x).abs()) * (1 - (places[:, 1] - y).abs())
+        inside = (x.clamp(max=side - 1) + y.clamp(max=side - 1) * side).long()      # beyond the border the share is 0
+        cover.scatter_add_(1, inside.flatten(1), share.flatten(1))
+    return (4 * F.avg_pool2d(cover.view(count, 1, side, side), 2)).clamp(max=1)         # a quarter of a cell will do
+
+
 class CarryNetwork(nn.Module):
     """Where the picture of an edit is better had by moving the inversion's own: from G's features and picture at half the resolution,
     the inversion's picture of that side, moved, and the motion, to a share (one channel, 0..1)."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training.
 
-usage: python3 -m styleres.train OUT.pt --data DIR --renders DIR [--minutes M] [--until STEP] [--resume | --init OTHER.pt]
+usage: python3 -m styleres.train OUT.pt --data DIR --renders DIR [--minutes M] [--until STEP] [--resume | --init OTHER.pt] [--critic CRITIC.pt]
 
 OUT.pt is written every few minutes and at the end; --resume goes on from it (with the same settings: same result as without the
 interruption), --until ends a run before its time, to be resumed with other settings perhaps, --init starts a new run from another
@@ -24,13 +24,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from . import config as configuration
-from .adversary import Discriminator, discriminator_loss, generator_loss, gradient_penalty
+from .adversary import generator_loss
+from .critic import Critic
 from .data import SHAPE, SMILE, TrainingData, load
 from .engine import HERE, Processes
 from .export import load_weights
 from .fastconv import Adam
 from .losses import contrast_loss, face_weights, picture_loss
-from .networks import StyleRes, known_motion, moved, shrink
+from .networks import StyleRes, known_motion, moved, shown, shrink
 from .objectives import load_judge
 from .paths import Paths
 
@@ -50,7 +51,7 @@ class Losses(nn.Module):
         """photo: N x 3 x input x input; target: N K x 3 x input x input; delta: N K x edits, zero where target = photo;
         flow: N K x 2 x c x c, where every cell of the target is in the photo (c-ths of the side; NaN: nobody knows); turned: further
         photos, edits and flows of which only the motion is wanted; critic: the network that the pictures must please.
-        -> loss, {term: value}, (the last edit of every photo, what it should be)"""
+        -> loss, {term: value}, the pictures"""
         model, synthesis, side = self.model, self.model.synthesis, self.side
         targets = target.shape[0] // photo.shape[0]
         inversion = model.invert(photo, side)
@@ -68,7 +69,7 @@ class Losses(nn.Module):
         total = (importance * (real + self.loss["w_only"] * w_only + self.loss["contrast"] * varied)).mean()
         total = total + self.loss["residual"] * added.abs().mean()
         last = slice(targets - 1, None, targets)    # never the photo itself
-        cycle, missed = self.cycle(photo, pictures, delta, motion, targets)
+        cycle, missed = self.cycle(photo, pictures, delta, motion, flow, targets)
         total = total + self.loss["cycle"] * cycle + self.loss["motion_cycle"] * missed
         edits, others = is_edit.sum().clamp(min=1), (1 - is_edit).sum().clamp(min=1)
         parts = {"full": (real * (1 - is_edit)).sum() / others, "edit": (real * is_edit).sum() / edits,
@@ -87,10 +88,10 @@ class Losses(nn.Module):
             parts["perceptual"] = self.perceptual(pictures[last], target[last]).mean()
             total = total + self.loss["perceptual"] * parts["perceptual"]
         if critic:
-            parts["adversarial"] = generator_loss(critic(pictures[last].float()))
+            parts["adversarial"] = generator_loss(critic(pictures.float()))
             total = total + self.loss["adversarial"] * parts["adversarial"]
         parts = {name: value.detach() for name, value in parts.items()}
-        return total, parts, (pictures[last].detach(), target[last])
+        return total, parts, pictures.detach()
 
     @staticmethod
     def carry_loss(share, carried, target, motion):
@@ -120,11 +121,11 @@ class Losses(nn.Module):
         rough = across.abs().mean((1, 2, 3)) + down.abs().mean((1, 2, 3))
         return torch.where(known, astray, shape * unlike + (1 - shape) * motion.abs().mean((1, 2, 3)) + 0.1 * rough)
 
-    def cycle(self, photo, pictures, delta, motion, targets):
-        """The last edit of every photo, encoded anew and with the edit undone, must give the photo (not where it closes the mouth: who
-        asks for the teeth back gets lips that they shine through); the inversion, where that is among the targets (then it is the
-        first), too. -> how much the pictures differ, and by how much (cells) the way there and the way back together miss where
-        they started."""
+    def cycle(self, photo, pictures, delta, motion, flow, targets):
+        """The last edit of every photo, encoded anew and with the edit undone, must give the photo, as far as the edited picture shows it
+        (a turn hides things; and not where the mouth closes: who asks for the teeth back gets lips that they shine through); the
+        inversion, where that is among the targets (then it is the first), too. -> how much the pictures differ, and by how much
+        (cells) the way there and the way back together miss where they started."""
         missed = photo.new_zeros(())
         if not self.loss["cycle"] or self.side < self.model.config["input"]:
             return missed, missed
@@ -134,9 +135,15 @@ class Losses(nn.Module):
         if not len(chosen):
             return missed, missed
         returned = Paths(self.model, self.side).undo(pictures[chosen], lambda w_plus: self.model.edit(w_plus, -delta[chosen]))
-        if returned.motion is not None:
-            missed = (returned.motion + moved(motion[chosen], returned.motion)).abs().mean()
-        return picture_loss(returned.picture, shrink(photo, self.side)[chosen // targets], self.weights, self.loss).mean(), missed
+        target = shrink(photo, self.side)[chosen // targets]
+        if motion is not None:
+            there = motion[chosen]
+            way, known = known_motion(flow[chosen], there.shape[2])
+            seen = shown(torch.where(known[:, None, None, None], way, there.detach()))
+            missed = ((returned.motion + moved(there, returned.motion)).abs() * seen).mean()
+            seen = F.interpolate(seen, target.shape[2:], mode="bilinear", align_corners=False)
+            target = returned.picture + seen * (target - returned.picture)
+        return picture_loss(returned.picture, target, self.weights, self.loss).mean(), missed
 
     @torch.no_grad()
     def balance(self, photo, target, weights):
@@ -154,36 +161,6 @@ def smooth(difference):
     return F.avg_pool2d(difference.abs().mean(1, keepdim=True), 5, 1, 2, count_include_pad=False)
 
 
-class Critic:
-    """A discriminator of edited pictures, against what they should have been; sizes and rates are [gan]'s."""
-
-    def __init__(self, settings, side, device):
-        self.settings = settings
-        self.network = Discriminator(side, settings["discriminator"], settings["spread_group"]).to(device).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), settings["rate"] * settings["critic_rate"], settings["betas"])
-
-    def state_dict(self):
-        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state):
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-
-    def learn(self, made, real, step, average):
-        """One step; average: mean of tensors over the processes that learn together."""
-        self.network.requires_grad_(True)
-        loss = discriminator_loss(self.network(real), self.network(made))
-        figure = loss.detach()
-        if step % self.settings["r1_every"] == 0:
-            loss = loss + 0.5 * self.settings["r1_weight"] * self.settings["r1_every"] * gradient_penalty(self.network, real)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        average([parameter.grad for parameter in self.network.parameters()])
-        self.optimizer.step()
-        self.network.requires_grad_(False)
-        return figure
-
-
 def kind_of(name):
     """Which learning rate a parameter has."""
     for kind in ("motion", "carry"):
@@ -198,14 +175,14 @@ def kind_of(name):
 
 
 class Steps(Dataset):
-    """The batch of every step, and its further turned portraits; a pure function of seed, rank and step."""
+    """The batch of every step, its further turned portraits, and as many real pictures; a pure function of seed, rank and step."""
 
-    def __init__(self, data, seed, rank):
-        self.data, self.seed, self.rank = data, seed, rank
+    def __init__(self, data, seed, rank, real):
+        self.data, self.seed, self.rank, self.real = data, seed, rank, real
 
     def __getitem__(self, step):
         random = np.random.default_rng([self.seed, self.rank, step])
-        return self.data.batch(random), self.data.turns(random)
+        return self.data.batch(random), self.data.turns(random), self.data.originals(random) if self.real else ()
 
 
 class Trainer:
@@ -220,7 +197,7 @@ class Trainer:
         self.perceptual = load_judge("perceptual", config["judges"]["perceptual"]) if config["loss"]["perceptual"] else None
         if self.perceptual:
             self.perceptual.to(processes.device)
-        self.critic = Critic(config["gan"], config["model"]["input"], processes.device) if config["loss"]["adversarial"] else None
+        self.critic = Critic(config["critic"], processes.device) if config["loss"]["adversarial"] else None
         self.step, self.stage, self.share, self.batches = 0, None, 0.0, None
 
     def _to_device(self):
@@ -308,7 +285,7 @@ class Trainer:
 
     def prepared_batches(self):
         """From this step on; made by train.workers processes beside this one, 0: in this one when they are wanted."""
-        steps = Steps(self.data, self.settings["seed"], self.processes.rank)
+        steps = Steps(self.data, self.settings["seed"], self.processes.rank, bool(self.critic))
         return iter(DataLoader(steps, batch_size=None, sampler=range(self.step, sys.maxsize), num_workers=self.settings["workers"],
                                pin_memory=self.processes.device.type == "cuda"))
 
@@ -326,17 +303,17 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.batches = self.batches or self.prepared_batches()
-        (photo, target, delta, flow), turned = ([x.to(self.processes.device, non_blocking=True) for x in part] for part in next(self.batches))
+        (photo, target, delta, flow), turned, real = ([x.to(self.processes.device, non_blocking=True) for x in part] for part in next(self.batches))
         photo = photo.contiguous(memory_format=torch.channels_last)
         critic = self.critic if self.judged else None
         with self.precision():
-            total, parts, (made, real) = self.losses(photo, target, delta, flow, turned, critic and critic.network)
+            total, parts, made = self.losses(photo, target, delta, flow, turned, critic and critic.network)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         if critic:
-            parts["critic"] = critic.learn(made.float(), real.float(), self.step, self.processes.average)
+            parts["critic"] = critic.learn(made.float(), shrink(real[0], self.stage), self.step, self.processes.average)
         self.step += 1
         self.update_ema()
         if not self.gradient_averaging() and self.step % self.settings["sync_every"] == 0:
@@ -404,6 +381,7 @@ def parser():
     result.add_argument("--save-every", type=float, default=180, metavar="SECONDS")
     result.add_argument("--resume", action="store_true", help="go on from OUT")
     result.add_argument("--init", metavar="FILE", help="start from another run's averaged weights or a model file")
+    result.add_argument("--critic", metavar="FILE", help="start with its discriminator: of styleres.critic or of another run")
     result.add_argument("--fresh", action="append", default=[], metavar="PREFIX",
                         help="with --init: tensors of this name keep their initial values")
     return result
@@ -419,6 +397,8 @@ def main(arguments=None):
         trainer.resume(options.out)
     elif options.init:
         trainer.start_from(options.init, options.fresh)
+    if options.critic and trainer.critic and not options.resume:
+        trainer.critic.load_state_dict(torch.load(options.critic, map_location="cpu")["critic"])
     if processes.rank == 0:
         count = sum(parameter.numel() for parameter in trainer.model.parameters())
         print(f"{data}; {count / 1e6:.2f} M parameters; {processes.world} x {processes.device}", flush=True)

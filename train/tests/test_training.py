@@ -13,7 +13,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
-from styleres import average, config, data, evaluate, export, flops, grow, losses, perceptual, trunk  # noqa: E402
+from styleres import average, config, critic, data, evaluate, export, flops, grow, losses, perceptual, trunk  # noqa: E402
 from styleres.networks import StyleRes, known_motion, moved  # noqa: E402
 from styleres.train import UNLIKE, UNLIKE_STILL, Losses, Processes, Trainer  # noqa: E402
 
@@ -80,18 +80,22 @@ class DataTest(TrainingTest):
         self.assertAlmostEqual(counts[0.0], 1 / 4, delta=0.06)
         self.assertAlmostEqual(counts[8.0], 9 / 12, delta=0.06)
 
-    def test_heads_are_asked_for_more_of_a_smile_than_there_is(self):
-        smiles = np.array([0.0, 0.5, 1.2], np.float32)
-        wishes = np.stack([self.data._wishes(np.random.default_rng(k), smiles) for k in range(200)])
-        self.assertTrue((wishes[:, 1] == 0).all())
-        for column, sign in ((0, -1), (2, 1)):
-            asked = wishes[:, column] * sign
-            self.assertTrue((asked >= 0).all() and (asked <= data.BEYOND).all())
-            self.assertAlmostEqual((asked > 0).mean(), 0.5, delta=0.1)
-        self.data.mix, self.data.render_labels[..., data.SMILE] = {"render": 1}, 0      # all four of them are serious
-        deltas = np.concatenate([self.data.batch(np.random.default_rng(k))[2] for k in range(40)])[:, data.SMILE]
-        self.assertTrue((deltas <= 0).all() and (deltas < 0).any() and (deltas == 0).any())
-        self.assertTrue((self.data.render_labels[..., data.SMILE] == 0).all())
+    def test_heads_are_asked_for_more_than_they_can_have(self):
+        for label, (beyond, least, most) in data.BEYOND.items():
+            labels = np.array([least, (least + most) / 2, most + 0.05], np.float32)
+            wishes = np.stack([self.data._wishes(np.random.default_rng(k), labels, beyond, least, most) for k in range(200)])
+            self.assertTrue((wishes[:, 1] == 0).all())
+            for column, sign in ((0, -1), (2, 1)):
+                asked = wishes[:, column] * sign
+                self.assertTrue((asked >= 0).all() and (asked <= beyond).all())
+                self.assertAlmostEqual((asked > 0).mean(), 0.5, delta=0.1)
+        self.data.mix = {"render": 1}
+        self.data.render_labels[..., [data.SMILE, data.HAIR]] = 0       # all four of them are serious and have black hair
+        deltas = np.concatenate([self.data.batch(np.random.default_rng(k))[2] for k in range(40)])
+        for label in data.BEYOND:
+            asked = deltas[:, label]
+            self.assertTrue((asked <= 0).all() and (asked < 0).any() and (asked == 0).any(), label)
+            self.assertTrue((self.data.render_labels[..., label] == 0).all())
 
     def test_known_ways_lead_from_target_to_photo(self):
         random = np.random.default_rng(3)
@@ -148,7 +152,7 @@ class RunTest(TrainingTest):
         trainer = self.trainer(turned=3, workers=0)
         trainer.data.turned = 3
         trainer.enter_stage()
-        (photo, target, delta, flow), turned = next(trainer.prepared_batches())
+        (photo, target, delta, flow), turned, _ = next(trainer.prepared_batches())
         trainer.losses.eval()
         total, parts, _ = trainer.losses(photo, target, delta, flow, turned)
         plain, others, _ = trainer.losses(photo, target, delta, flow)
@@ -182,13 +186,13 @@ class RunTest(TrainingTest):
         photo, pictures, delta = torch.rand(3, 3, 32, 32), torch.rand(6, 3, 32, 32), torch.rand(6, 3)
         delta[0], delta[5, 1] = 0, -0.7     # an inversion; a mouth that closes, which nothing opens as it was
         motion = torch.zeros(len(delta), 2, 8, 8)
-        plain = losses.cycle(photo, pictures, delta, motion, 2)[0]
+        plain = losses.cycle(photo, pictures, delta, motion, unknown(len(delta)), 2)[0]
         for row, counts in enumerate((True, True, False, True, False, False)):
             other = pictures.clone()
             other[row] += 0.5
-            self.assertEqual(not torch.equal(losses.cycle(photo, other, delta, motion, 2)[0], plain), counts, row)
+            self.assertEqual(not torch.equal(losses.cycle(photo, other, delta, motion, unknown(len(delta)), 2)[0], plain), counts, row)
         delta[:, 1] = -0.7
-        self.assertEqual([float(part) for part in losses.cycle(photo, pictures, delta, motion, 2)], [0.0, 0.0])
+        self.assertEqual([float(part) for part in losses.cycle(photo, pictures, delta, motion, unknown(len(delta)), 2)], [0.0, 0.0])
 
     def test_contrast_asks_for_as_much_as_the_target_has_wherever_it_is(self):
         stripes, ones = (0.5 * (-1.0) ** (torch.arange(32) // 2)).expand(1, 3, 32, 32), torch.ones(1, 1, 32, 32)
@@ -204,7 +208,7 @@ class RunTest(TrainingTest):
         photo, delta, back = torch.rand(2, 3, 32, 32), torch.rand(2, 3), torch.full((2, 2, 8, 8), 0.5)
         with mock.patch.object(model, "motion", return_value=back):
             for there, missed in ((-back, 0.0), (0 * back, 0.5), (back, 1.0)):
-                self.assertAlmostEqual(float(losses.cycle(photo, photo, delta, there, 1)[1].detach()), missed, places=6)
+                self.assertAlmostEqual(float(losses.cycle(photo, photo, delta, there, unknown(len(delta)), 1)[1].detach()), missed, places=6)
 
     def test_motion_follows_edits_of_shape(self):
         losses = Losses(StyleRes(tiny.MODEL, ["age", "smile", "pose"]), dict(tiny.settings()["loss"], motion=1.0), 32)
@@ -285,7 +289,7 @@ class RunTest(TrainingTest):
             settings = tiny.settings(steps=12, stages=[[0.0, 16], [0.3, 32]])
             settings["loss"].update(perceptual=1.0, adversarial=weight)
             settings["judges"]["perceptual"] = self.path("judge.safetensors")
-            settings["gan"]["discriminator"] = tiny.MODEL["channels"]
+            settings["critic"]["channels"] = [4, 8]
             return Trainer(settings, self.data, Processes())
 
         whole, without = trainer(0.5), trainer(1e-9)
@@ -306,6 +310,19 @@ class RunTest(TrainingTest):
         again.run(self.path("part.pt"), save_every=1e9)
         self.same(whole.model.state_dict(), again.model.state_dict())
         self.same(whole.critic.network.state_dict(), again.critic.network.state_dict())
+
+    def test_critic_learns_what_a_model_spoils(self):
+        """What it is given to tell apart is noise and stripes; and training begins with what it knows."""
+        settings = dict(tiny.settings()["critic"], channels=[4, 8])
+        judge = critic.Critic(settings, torch.device("cpu"))
+        spoilt = torch.randint(0, 256, (20, 3, 32, 32), dtype=torch.uint8)
+        self.data.portraits[:] = np.tile(np.uint8([0, 0, 255, 255]), 8)[:, None]
+        self.data.mix = {"portrait": 2}
+        figures = []
+        critic.taught(judge, spoilt, self.data, 60, np.random.default_rng(1), lambda step, loss: figures.append(loss))
+        self.assertLess(np.mean(figures[-5:]), 0.5 * figures[0])
+        real, = self.data.originals(np.random.default_rng(2))
+        self.assertGreater(float(judge.network(real).mean()), float(judge.network(spoilt / 127.5 - 1).mean()))
 
     def test_mean_of_runs(self):
         runs = []
