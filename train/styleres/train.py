@@ -36,6 +36,7 @@ from .objectives import load_judge
 from .paths import Paths
 
 STILL = 0.25    # cells of the motion: less than this hardly moves
+STRETCHED, SMEARED = (0.4, 0.8), 0.25   # cells of the photo to one of the target, where the target counts as little as that, and fully
 UNLIKE, UNLIKE_STILL = 0.15, 0.03   # mean difference of nearby pixels (of -1..1) from which on the photo, moved or as it is, does not give the picture
 
 
@@ -61,11 +62,13 @@ class Losses(nn.Module):
         coarse = synthesis.high(feats, rgb, edited, side // 2)
         target, before = shrink(target, side), shrink(photo, side).repeat_interleave(targets, 0)
         weights = self.weights * self.change_weights(before, target)
-        real = picture_loss(pictures, target, weights, self.loss)
+        sure = sharp(flow) if critic else None      # the critic knows better what is not smeared
+        wanted = target if sure is None else eased(pictures, target, sure)
+        real = picture_loss(pictures, wanted, weights, self.loss)
         w_only = picture_loss(coarse, F.avg_pool2d(target, 2), F.avg_pool2d(weights, 2), self.loss)
         is_edit = (delta != 0).any(1).float()
         importance = 1 + is_edit * (self.loss["edit"] * self.balance(before, target, weights) - 1)
-        varied = is_edit * contrast_loss(pictures, target, weights)
+        varied = is_edit * contrast_loss(pictures, wanted, weights)
         total = (importance * (real + self.loss["w_only"] * w_only + self.loss["contrast"] * varied)).mean()
         total = total + self.loss["residual"] * added.abs().mean()
         last = slice(targets - 1, None, targets)    # never the photo itself
@@ -82,10 +85,10 @@ class Losses(nn.Module):
                 parts["turned"] = self.astray(*turned)
                 total = total + self.loss["turned"] * parts["turned"]
         if share is not None:
-            parts["carry"] = self.carry_loss(share, carried.detach(), target, motion.detach()).mean()
+            parts["carry"] = self.carry_loss(share, carried.detach(), target, motion.detach(), sure).mean()
             total = total + self.loss["carry"] * parts["carry"]
         if self.perceptual:
-            parts["perceptual"] = self.perceptual(pictures[last], target[last]).mean()
+            parts["perceptual"] = self.perceptual(pictures[last], wanted[last]).mean()
             total = total + self.loss["perceptual"] * parts["perceptual"]
         if critic:
             parts["adversarial"] = generator_loss(critic(pictures.float()))
@@ -94,13 +97,14 @@ class Losses(nn.Module):
         return total, parts, pictures.detach()
 
     @staticmethod
-    def carry_loss(share, carried, target, motion):
+    def carry_loss(share, carried, target, motion, sure=None):
         """N: how much is not carried over of what, moved, is the target; how much is carried over of what is not (teeth, where lips should
-        be). What hardly moves must be the target more exactly: to change colours a little is what some edits are for. carried: the photo, moved."""
+        be). What hardly moves must be the target more exactly: to change colours a little is what some edits are for. carried: the photo, moved; sure: how much a place counts."""
         size = share.shape[2:]
         moves = F.interpolate((motion.norm(dim=1, keepdim=True) / STILL).clamp(max=1), size, mode="bilinear", align_corners=False)
         unlike = (smooth(carried - target) / (UNLIKE_STILL + moves * (UNLIKE - UNLIKE_STILL))).clamp(max=1)
-        return ((1 - unlike) * (1 - share) + unlike * share).mean((1, 2, 3))
+        wrong = (1 - unlike) * (1 - share) + unlike * share
+        return (wrong if sure is None else wrong * F.interpolate(sure, size, mode="bilinear", align_corners=False)).mean((1, 2, 3))
 
     def astray(self, photo, delta, flow):
         """By how many cells the motion of these edits is not the known one."""
@@ -141,8 +145,7 @@ class Losses(nn.Module):
             way, known = known_motion(flow[chosen], there.shape[2])
             seen = shown(torch.where(known[:, None, None, None], way, there.detach()))
             missed = ((returned.motion + moved(there, returned.motion)).abs() * seen).mean()
-            seen = F.interpolate(seen, target.shape[2:], mode="bilinear", align_corners=False)
-            target = returned.picture + seen * (target - returned.picture)
+            target = eased(returned.picture, target, seen)
         return picture_loss(returned.picture, target, self.weights, self.loss).mean(), missed
 
     @torch.no_grad()
@@ -154,6 +157,19 @@ class Losses(nn.Module):
     def change_weights(self, photo, target):
         """N x 1 x side x side, 1 or more: what the edit must change counts more than what it must only keep."""
         return 1 + self.loss["change"] * (smooth(target - photo) / 0.3).clamp(max=1)
+
+
+def eased(picture, target, share):
+    """The target, where only a share of the difference counts: N x 1 x c x c, 0..1."""
+    return picture + F.interpolate(share, target.shape[2:], mode="bilinear", align_corners=False) * (target - picture)
+
+
+def sharp(flow):
+    """N x 1 x c x c, SMEARED..1: less where a turned portrait is stretched across and thus no good example; flow as for Losses."""
+    way, _ = known_motion(flow, flow.shape[2])
+    way = F.pad(way[:, :1], (1, 1, 0, 0), "replicate")
+    drawn = 1 + (way[..., 2:] - way[..., :-2]) / 2      # cells of the photo to a cell
+    return ((drawn - STRETCHED[0]) / (STRETCHED[1] - STRETCHED[0])).clamp(SMEARED, 1)
 
 
 def smooth(difference):

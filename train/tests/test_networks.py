@@ -109,6 +109,17 @@ class GoldenTest(NetworkTest):
         motion = torch.full((2, 2, 4, 4), 0.125)
         self.close(networks.moved(x, motion)[:, :, :-1, :-1], F.avg_pool2d(x, 2, 1))
 
+    def test_shown(self):
+        way = torch.zeros(4, 2, 8, 8)
+        way[1, 0, :, :4] = 4.0                                  # the left half is the right one once more,
+        way[2, 1] = 1.0                                         # everything goes up by a cell,
+        way[3, 0] = 0.5 * (3.5 - torch.arange(8.0))             # the middle is drawn to twice its width
+        seen = networks.shown(way)
+        self.assertTrue((seen[0] == 1).all())
+        self.assertTrue((seen[1, 0, :, :3] == 0).all() and (seen[1, 0, :, 4:] == 1).all())
+        self.assertTrue((seen[2, 0, 0] == 0).all() and (seen[2, 0, 1:] == 1).all())
+        self.assertTrue((seen[3, 0, :, :1] == 0).all() and (seen[3, 0, :, 2:6] == 1).all())
+
     def test_moved_in_half_precision(self):
         row = torch.sin(torch.arange(512) * 0.8).bfloat16().expand(1, 1, 8, 512).contiguous()
         picture = F.pad(row, (0, 0, 0, 504))

@@ -13,7 +13,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tiny  # noqa: E402
-from styleres import average, config, critic, data, evaluate, export, flops, grow, losses, perceptual, trunk  # noqa: E402
+from styleres import average, config, critic, data, evaluate, export, flops, grow, losses, perceptual, train, trunk  # noqa: E402
 from styleres.networks import StyleRes, known_motion, moved  # noqa: E402
 from styleres.train import UNLIKE, UNLIKE_STILL, Losses, Processes, Trainer  # noqa: E402
 
@@ -193,6 +193,39 @@ class RunTest(TrainingTest):
             self.assertEqual(not torch.equal(losses.cycle(photo, other, delta, motion, unknown(len(delta)), 2)[0], plain), counts, row)
         delta[:, 1] = -0.7
         self.assertEqual([float(part) for part in losses.cycle(photo, pictures, delta, motion, unknown(len(delta)), 2)], [0.0, 0.0])
+
+    def test_cycle_does_not_ask_for_what_a_turn_hides(self):
+        losses = Losses(StyleRes(tiny.MODEL, ["age", "smile", "pose"]).eval(), dict(tiny.settings()["loss"], cycle=1.0), 32)
+        pictures, motion, delta = torch.rand(1, 3, 32, 32), torch.rand(1, 2, 8, 8), torch.tensor([[0.0, 0.0, 0.5]])
+        flow, seen = torch.rand(1, 2, 8, 8), torch.ones(1, 1, 8, 8)
+        seen[..., 3:6] = 0      # wholly hidden: columns 14 to 21 of the pictures
+        for known, way in ((flow, flow), (unknown(1), motion)):
+            results = []
+            for column in (None, 18, 4):
+                photo = pictures.clone()
+                if column is not None:
+                    photo[..., column] = 0
+                with mock.patch("styleres.train.shown", return_value=seen) as shown:
+                    results.append([float(part) for part in losses.cycle(photo, pictures, delta, motion, known, 1)])
+                torch.testing.assert_close(shown.call_args[0][0], way)
+            self.assertEqual(results[1], results[0])
+            self.assertNotEqual(results[2][0], results[0][0])
+        with mock.patch("styleres.train.shown", return_value=0 * seen):
+            self.assertEqual([float(part) for part in losses.cycle(0 * pictures, pictures, delta, motion, flow, 1)], [0.0, 0.0])
+
+    def test_what_is_stretched_is_no_example(self):
+        flow = torch.zeros(3, 2, 8, 8)
+        flow[0, 0] = -0.5 * torch.arange(8.0)       # drawn out to twice the width,
+        flow[1, 1] = -0.5 * torch.arange(8.0)[:, None]      # sheared, which does no harm;
+        flow[2] = float("nan")
+        share = train.sharp(flow)
+        self.assertEqual(share.shape, (3, 1, 8, 8))
+        self.assertAlmostEqual(float(share[0, 0, 3, 3]), train.SMEARED)
+        self.assertTrue((share[1:] == 1).all())
+        picture, target = torch.rand(2, 3, 3, 32, 32)
+        eased = train.eased(picture, target, share)
+        torch.testing.assert_close(eased[1:], target[1:])
+        torch.testing.assert_close(eased[0, :, 10, 10], (picture + train.SMEARED * (target - picture))[0, :, 10, 10])
 
     def test_contrast_asks_for_as_much_as_the_target_has_wherever_it_is(self):
         stripes, ones = (0.5 * (-1.0) ** (torch.arange(32) // 2)).expand(1, 3, 32, 32), torch.ones(1, 1, 32, 32)
