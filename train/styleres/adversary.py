@@ -126,22 +126,24 @@ class Discriminator(nn.Module):
 
 class PatchDiscriminator(nn.Module):
     """Of every patch of a picture, whether it is a real one's (PatchGAN of Isola et al., arXiv 1611.07004, without normalisation): what
-    edits spoil is texture here and there, in pictures that are mostly the photo still. It sees the detail of the luma alone: judged by their
-    colours, too, edited hair turns green and purple."""
+    edits spoil is texture here and there, in pictures that are mostly the photo still."""
 
     LUMA, AROUND = (0.299, 0.587, 0.114), 17    # pixels (odd) over which what is no detail is the mean
 
-    def __init__(self, channels):
-        """channels: of as many layers, each of which halves the side."""
+    def __init__(self, channels, colours=False):
+        """channels: of as many layers, each of which halves the side; colours: it sees the picture, else the detail of its luma alone."""
         super().__init__()
-        halving = [EqualConv(inputs, outputs, 4, stride=2) for inputs, outputs in zip([1, *channels], channels)]
+        self.colours = colours
+        halving = [EqualConv(inputs, outputs, 4, stride=2) for inputs, outputs in zip([3 if colours else 1, *channels], channels)]
         self.layers = nn.Sequential(*halving, EqualConv(channels[-1], channels[-1], 3), EqualConv(channels[-1], 1, 3, activate=False))
 
     def forward(self, x):
         """N x 3 x side x side in -1..1 -> N x s x s, large for patches taken as real."""
+        return self.layers(x if self.colours else self.detail(x))[:, 0]
+
+    def detail(self, x):
         luma = (x * x.new_tensor(self.LUMA)[:, None, None]).sum(1, keepdim=True)
-        around = F.avg_pool2d(luma, self.AROUND, 1, self.AROUND // 2, count_include_pad=False)
-        return self.layers(luma - around)[:, 0]
+        return luma - F.avg_pool2d(luma, self.AROUND, 1, self.AROUND // 2, count_include_pad=False)
 
 
 class LatentDiscriminator(nn.Module):

@@ -25,7 +25,7 @@ class Critic:
 
     def __init__(self, settings, device):
         self.settings = settings
-        self.network = PatchDiscriminator(settings["channels"]).to(device).requires_grad_(False)
+        self.network = PatchDiscriminator(settings["channels"], settings["colours"]).to(device).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), settings["rate"], settings["betas"])
 
     def state_dict(self):
