@@ -3,11 +3,14 @@
 
 usage: python3 -m styleres.average RUN.pt RUN.pt ... OUT.pt
 
-Of the averaged weights of styleres.train's checkpoints; everything else is the first one's.
+Of the averaged weights of styleres.train's checkpoints; everything else is the first one's. All but the first may be model files, whose
+directions are read with the first one's edits: the mean of a run and what it went on from changes half as much, and forgets less (arXiv 2109.01903).
 """
 import sys
 
 import torch
+
+from .export import load_weights
 
 
 def average(checkpoints):
@@ -20,10 +23,22 @@ def average(checkpoints):
     return dict(first, ema=ema)
 
 
-def main():
-    if len(sys.argv) < 4:
+def read(path, first):
+    """A checkpoint, or a model file as one that went on from what the first did."""
+    if not path.endswith(".safetensors"):
+        return torch.load(path, map_location="cpu")
+    weights = load_weights(path, first["config"]["edits"])
+    if any(weights[name].shape != value.shape for name, value in first["ema"].items() if value.is_floating_point()):
+        raise SystemExit("the checkpoints are of different models")
+    return {"config": first["config"], "ema": weights}
+
+
+def main(arguments=None):
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) < 3:
         raise SystemExit(__doc__)
-    torch.save(average([torch.load(path, map_location="cpu") for path in sys.argv[1:-1]]), sys.argv[-1])
+    first = torch.load(arguments[0], map_location="cpu")
+    torch.save(average([first] + [read(path, first) for path in arguments[1:-1]]), arguments[-1])
 
 
 if __name__ == "__main__":
