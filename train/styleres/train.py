@@ -414,7 +414,10 @@ def main(arguments=None):
     elif options.init:
         trainer.start_from(options.init, options.fresh)
     if options.critic and trainer.critic and not options.resume:
-        trainer.critic.load_state_dict(torch.load(options.critic, map_location="cpu")["critic"])
+        try:
+            trainer.critic.load_state_dict(torch.load(options.critic, map_location="cpu")["critic"])
+        except (KeyError, RuntimeError, TypeError):
+            raise SystemExit(f"{options.critic}: no discriminator as [critic] describes it") from None
     if processes.rank == 0:
         count = sum(parameter.numel() for parameter in trainer.model.parameters())
         print(f"{data}; {count / 1e6:.2f} M parameters; {processes.world} x {processes.device}", flush=True)

@@ -360,6 +360,13 @@ class RunTest(TrainingTest):
         torch.testing.assert_close(judge.network(tinted), judge.network(real))      # colour and brightness are no matter of its
         self.assertGreater(float(judge.network(real).mean()), float(judge.network(spoilt / 127.5 - 1).mean()))
 
+    def test_a_critic_of_another_kind_is_refused(self):
+        judge = critic.Critic(dict(tiny.settings()["critic"], colours=True), torch.device("cpu"))
+        torch.save({"critic": judge.state_dict()}, self.path("critic.pt"))
+        with mock.patch.object(train, "load", return_value=None), mock.patch.object(train, "TrainingData"):
+            with self.assertRaisesRegex(SystemExit, "critic.pt: no discriminator"):
+                train.main([self.path("out.pt"), "--data", "-", "--critic", self.path("critic.pt"), "--set", "loss.adversarial=1.0"])
+
     def test_mean_of_runs(self):
         runs = []
         for value in (1.0, 2.0):
