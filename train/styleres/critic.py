@@ -68,7 +68,7 @@ def made(model, data, count, random):
 def taught(critic, pictures, data, steps, random, report):
     """Steps of the critic's learning; report: function of step and loss."""
     for step in range(steps):
-        real, = data.originals(random)
+        real = data.originals(random)
         chosen = random.integers(len(pictures), size=len(real))
         report(step, float(critic.learn(pictures[chosen] / 127.5 - 1, real, step, lambda tensors: None)))
 

@@ -156,13 +156,13 @@ class TrainingData:
         return tuple(torch.from_numpy(np.array(x, np.float32).reshape(shape)) for x, shape in zip((photos, deltas, flows), shapes))
 
     def originals(self, rng):
-        """-> (N * targets) x 3 x S x S, alone in a tuple: renders and portraits as they are, as many as a batch has targets."""
+        """-> (N * targets) x 3 x S x S: renders and portraits as they are, as many as a batch has targets."""
         pictures = []
         for kind, count in self.mix.items():
             pool = {"render": self.renders.reshape(-1, *self.renders.shape[2:]), "portrait": self.portraits}[kind]
             for row in rng.integers(len(pool), size=count * self.targets):
                 pictures += augment([normalise(pool[row])], [], [], rng)[0]
-        return (torch.from_numpy(np.stack(pictures)),)
+        return torch.from_numpy(np.stack(pictures))
 
     def _choose_targets(self, rng, source, labels, favourite=None):
         """Indices of the pictures to produce from picture `source`; sometimes itself, often the favourite, often what is favoured."""

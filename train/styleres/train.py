@@ -198,7 +198,7 @@ class Steps(Dataset):
 
     def __getitem__(self, step):
         random = np.random.default_rng([self.seed, self.rank, step])
-        return self.data.batch(random), self.data.turns(random), self.data.originals(random) if self.real else ()
+        return self.data.batch(random), self.data.turns(random), (self.data.originals(random),) if self.real else ()
 
 
 class Trainer:

@@ -354,7 +354,7 @@ class RunTest(TrainingTest):
         figures = []
         critic.taught(judge, spoilt, self.data, 150, np.random.default_rng(1), lambda step, loss: figures.append(loss))
         self.assertLess(np.mean(figures[-5:]), 0.5 * figures[0])
-        real, = self.data.originals(np.random.default_rng(2))
+        real = self.data.originals(np.random.default_rng(2))
         tinted = real.clone()
         tinted[:, 0] += 0.2
         torch.testing.assert_close(judge.network(tinted), judge.network(real))      # colour and brightness are no matter of its
